@@ -1,0 +1,1 @@
+"""Receivers of events: the base class and the built-in kinds."""
