@@ -1,0 +1,90 @@
+"""Everything this package raises.
+
+::
+
+    CapiError
+      ConfigurationError     settings are wrong           start-up only
+      PluginError            a plugin cannot be used      start-up only
+      InvalidEvent           an event cannot be built or would be refused
+      WebhookError
+        InvalidSignature     400
+        UnknownSource        404
+      TransportError         no answer from the wire
+    DropEvent                not an error: a plugin decided
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class CapiError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigurationError(CapiError):
+    """Settings are wrong. Raised at start-up only, with every mistake found.
+
+    Attributes:
+        problems: One sentence for each mistake, each naming the path of the setting.
+    """
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class PluginError(CapiError):
+    """A plugin cannot be imported or used. Raised at start-up only, naming the plugin."""
+
+
+class InvalidEvent(CapiError):  # noqa: N818 - the name is part of the public contract
+    """An event cannot be built, or its destination would refuse it.
+
+    The text is the reason, in words that contain no match key. Inside the pipeline it becomes
+    the signal ``event_dropped``.
+    """
+
+
+class WebhookError(CapiError):
+    """A request to a source cannot be used.
+
+    Attributes:
+        status: HTTP status to answer with.
+    """
+
+    status = 400
+
+
+class InvalidSignature(WebhookError):
+    """The signature of a webhook is missing or wrong."""
+
+
+class UnknownSource(WebhookError):
+    """No source of that name is configured."""
+
+    status = 404
+
+
+class TransportError(CapiError):
+    """No usable answer came from the wire: refused, timed out, broken off.
+
+    Attributes:
+        retry_after: Seconds the other side asked to wait, if it said so.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DropEvent(Exception):  # noqa: N818 - technically not an error: a plugin decided
+    """Raised by ``capi_filter`` to keep an event from a destination.
+
+    Attributes:
+        reason: Shown by ``event_dropped`` and ``capi explain``; it must not contain match keys.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,1 @@
+"""Where deliveries wait for the worker."""

@@ -1,0 +1,110 @@
+"""What an outbox is: a queue of deliveries that are taken, and later settled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One payload on its way to one destination.
+
+    Attributes:
+        destination: Name of the destination; its secrets stay in settings.
+        event_name: For logs and deduplication.
+        event_id: For logs and deduplication.
+        payload: The encoded event.
+        expires_at: When the destination stops taking it, seconds since the epoch.
+        attempts: Requests it has been part of that cost an attempt.
+        key: The outbox's own handle; None before ``put``.
+    """
+
+    destination: str
+    event_name: str
+    event_id: str
+    payload: bytes = attrs.field(repr=False)
+    expires_at: float | None = None
+    attempts: int = 0
+    key: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OutboxStats:
+    """What an outbox holds.
+
+    Attributes:
+        waiting: Deliveries not settled yet, those in flight included.
+        dead: Dead letters kept.
+        oldest: When the oldest waiting delivery was put, seconds since the epoch.
+    """
+
+    waiting: int
+    dead: int = 0
+    oldest: float | None = None
+
+
+class Outbox(Protocol):
+    """A store of deliveries. Every method is safe to call from any thread.
+
+    A delivery taken is leased to the taker until it is settled by one of ``delivered``, ``retry``
+    or ``dead``.
+    """
+
+    def put(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Store deliveries; return those refused because the outbox is full."""
+        ...
+
+    def take(
+        self, destination: str, *, limit: int, max_bytes: int, now: float
+    ) -> Sequence[Delivery]:
+        """Lease the oldest deliveries of a destination that are due.
+
+        Args:
+            destination: Name of the destination.
+            limit: Most deliveries.
+            max_bytes: Most bytes of payload; the first delivery is always taken.
+            now: Seconds since the epoch.
+        """
+        ...
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove deliveries their destination has accepted."""
+        ...
+
+    def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
+        """Give deliveries back, due at ``at`` (seconds since the epoch).
+
+        Args:
+            deliveries: What was taken.
+            at: When they are due again.
+            attempt: Whether this counts as an attempt of each.
+        """
+        ...
+
+    def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
+        """Put deliveries aside for good; they are not tried again by themselves."""
+        ...
+
+    def next_due(self, destination: str) -> float | None:
+        """When the next delivery of a destination is due; None when none waits."""
+        ...
+
+    def waiting_for(self) -> Collection[str]:
+        """Names of the destinations for which something waits."""
+        ...
+
+    def stats(self) -> OutboxStats:
+        """Count what is stored."""
+        ...
+
+    def close(self) -> None:
+        """Release what the outbox holds open. What is stored stays stored."""
+        ...
+
+
+def payload_bytes(deliveries: Iterable[Delivery]) -> int:
+    """Bytes of payload in some deliveries."""
+    return sum(len(delivery.payload) for delivery in deliveries)
