@@ -1,3 +1,62 @@
-"""Meta Conversions API for Django and Flask, by configuration alone."""
+"""Meta Conversions API for Django and Flask, by configuration alone.
+
+Most projects need no code at all: see ``capi_django`` and ``capi_flask``. This package is for
+plugins, and for events that a program makes itself.
+"""
+
+from __future__ import annotations
+
+from capi_plugins._client import Client, FlushResult, RequestScope
+from capi_plugins._configure import configure
+from capi_plugins._triggers import Trigger
+from capi_plugins.consent import Consent
+from capi_plugins.context import FinishedRequest, RequestContext
+from capi_plugins.events import (
+    AppData,
+    Content,
+    CustomData,
+    Event,
+    FieldNote,
+    UserData,
+)
+from capi_plugins.exceptions import (
+    CapiError,
+    ConfigurationError,
+    DropEvent,
+    InvalidEvent,
+    InvalidSignature,
+    PluginError,
+    TransportError,
+    UnknownSource,
+    WebhookError,
+)
+from capi_plugins.hookspecs import hookimpl
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AppData",
+    "CapiError",
+    "Client",
+    "ConfigurationError",
+    "Consent",
+    "Content",
+    "CustomData",
+    "DropEvent",
+    "Event",
+    "FieldNote",
+    "FinishedRequest",
+    "FlushResult",
+    "InvalidEvent",
+    "InvalidSignature",
+    "PluginError",
+    "RequestContext",
+    "RequestScope",
+    "TransportError",
+    "Trigger",
+    "UnknownSource",
+    "UserData",
+    "WebhookError",
+    "configure",
+    "hookimpl",
+]

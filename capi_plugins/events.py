@@ -278,13 +278,12 @@ def _now() -> int:
     return int(time.time())
 
 
-def _instance_of(cls: type) -> Any:
-    def check(value: object) -> object:
-        if isinstance(value, cls):
-            return value
-        raise InvalidEvent(f"expected {cls.__name__}; Event.from_dict() takes plain mappings")
-
-    return check
+def _check_group(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    expected = _GROUPS[attribute.name]
+    if not (isinstance(value, expected) or (value is None and attribute.default is None)):
+        raise InvalidEvent(
+            f"{attribute.name} must be {expected.__name__}; Event.from_dict() takes plain mappings"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -326,13 +325,9 @@ class Event:
     event_time: int = attrs.field(factory=_now, converter=_event_time)
     event_id: str = attrs.field(default=None, converter=_event_id)
     action_source: str | None = None
-    user_data: UserData = attrs.field(
-        factory=UserData, converter=_instance_of(UserData), repr=False
-    )
-    custom_data: CustomData = attrs.field(
-        factory=CustomData, converter=_instance_of(CustomData), repr=False
-    )
-    app_data: AppData | None = None
+    user_data: UserData = attrs.field(factory=UserData, validator=_check_group, repr=False)
+    custom_data: CustomData = attrs.field(factory=CustomData, validator=_check_group, repr=False)
+    app_data: AppData | None = attrs.field(default=None, validator=_check_group)
     event_source_url: str | None = attrs.field(default=None, repr=False)
     referrer_url: str | None = attrs.field(default=None, repr=False)
     opt_out: Flag = None

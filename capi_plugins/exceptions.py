@@ -38,7 +38,7 @@ class PluginError(CapiError):
     """A plugin cannot be imported or used. Raised at start-up only, naming the plugin."""
 
 
-class InvalidEvent(CapiError):  # noqa: N818 - the name is part of the public contract
+class InvalidEvent(CapiError):
     """An event cannot be built, or its destination would refuse it.
 
     The text is the reason, in words that contain no match key. Inside the pipeline it becomes
@@ -78,7 +78,7 @@ class TransportError(CapiError):
         self.retry_after = retry_after
 
 
-class DropEvent(Exception):  # noqa: N818 - technically not an error: a plugin decided
+class DropEvent(Exception):
     """Raised by ``capi_filter`` to keep an event from a destination.
 
     Attributes:

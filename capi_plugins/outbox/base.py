@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import attrs
@@ -46,6 +46,19 @@ class OutboxStats:
     oldest: float | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Stored:
+    """What ``put`` did not store.
+
+    Attributes:
+        refused: The outbox is full.
+        duplicates: (destination, event_name, event_id) was put within the last 48 hours.
+    """
+
+    refused: Sequence[Delivery] = ()
+    duplicates: Sequence[Delivery] = ()
+
+
 class Outbox(Protocol):
     """A store of deliveries. Every method is safe to call from any thread.
 
@@ -53,8 +66,13 @@ class Outbox(Protocol):
     or ``dead``.
     """
 
-    def put(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Store deliveries; return those refused because the outbox is full."""
+    @property
+    def inline(self) -> bool:
+        """Whether deliveries are sent by whoever puts them, instead of by the worker's thread."""
+        ...
+
+    def put(self, deliveries: Sequence[Delivery]) -> Stored:
+        """Store deliveries, each (destination, event_name, event_id) once per 48 hours."""
         ...
 
     def take(
@@ -103,8 +121,3 @@ class Outbox(Protocol):
     def close(self) -> None:
         """Release what the outbox holds open. What is stored stays stored."""
         ...
-
-
-def payload_bytes(deliveries: Iterable[Delivery]) -> int:
-    """Bytes of payload in some deliveries."""
-    return sum(len(delivery.payload) for delivery in deliveries)

@@ -1,0 +1,205 @@
+"""From a ``CAPI`` dictionary to a client; every mistake is found and told at once."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from capi_plugins import signals
+from capi_plugins._client import Client
+from capi_plugins._plugins import Plugins
+from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
+from capi_plugins.builtin import builtin_plugins
+from capi_plugins.destinations.base import Destination, Option
+from capi_plugins.exceptions import ConfigurationError, PluginError
+from capi_plugins.outbox.base import Outbox
+from capi_plugins.outbox.immediate import ImmediateOutbox
+from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
+
+_log = logging.getLogger("capi_plugins.configure")
+OutboxFactory = Callable[[Settings], Outbox]
+
+
+def configure(
+    raw: object,
+    *,
+    environ: Mapping[str, str] | None = None,
+    outboxes: Mapping[str, OutboxFactory] | None = None,
+    plugins: Mapping[str, object] | None = None,
+    user_data: Mapping[str, Any] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Client:
+    """Make a client from settings.
+
+    Args:
+        raw: The ``CAPI`` dictionary.
+        environ: Where secrets may stand (``CAPI_META_ACCESS_TOKEN``); default: the environment.
+        outboxes: What an adapter adds to the values of ``CAPI["DELIVERY"]["OUTBOX"]``.
+        plugins: What an adapter adds to the built-in plugins, by name.
+        user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
+        clock: Seconds since the epoch.
+
+    Raises:
+        ConfigurationError: Settings are wrong, with one sentence for each mistake.
+        PluginError: A plugin cannot be used, and nothing else is wrong.
+    """
+    problems: list[str] = []
+    settings = Settings.read(raw, problems)
+    made: list[Client] = []
+
+    def failed(plugin: str, hook: str, error: Exception) -> None:
+        for client in made:
+            signals.tell(signals.plugin_failed, client, plugin=plugin, hook=hook, error=error)
+
+    builtins = {**(plugins or {}), **builtin_plugins()}
+    try:
+        loaded = Plugins(settings, builtins, failed)
+        loaded.configure(settings)
+        types = loaded.destination_types()
+        sources = loaded.sources()
+    except PluginError as error:
+        if not problems:
+            raise
+        raise ConfigurationError([*problems, str(error)]) from error
+    except ConfigurationError as error:
+        raise ConfigurationError([*problems, *error.problems]) from error
+    destinations = _destinations(
+        settings, types, os.environ if environ is None else environ, problems
+    )
+    triggers = _triggers(settings, loaded, problems)
+    user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
+    make_outbox = _outbox(settings, outboxes or {}, clock, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    client = Client(
+        settings=settings,
+        plugins=loaded,
+        destinations=destinations,
+        triggers=Triggers(triggers),
+        sources=sources,
+        outbox=make_outbox,
+        user_lookups=user_lookups,
+        clock=clock,
+    )
+    made.append(client)
+    return client
+
+
+def _destinations(
+    settings: Settings,
+    types: Mapping[str, type[Destination]],
+    environ: Mapping[str, str],
+    problems: list[str],
+) -> dict[str, Destination]:
+    found = {}
+    for name, wanted in settings.destinations.items():
+        path = f"CAPI['DESTINATIONS'][{name!r}]"
+        cls = types.get(wanted.kind)
+        if cls is None:
+            problems.append(
+                f"{path}['KIND']: {wanted.kind!r} is not a kind of destination; "
+                f"{suggest(wanted.kind, types)}"
+            )
+            continue
+        before = len(problems)
+        options = _options(cls, wanted, path, environ, problems)
+        if len(problems) > before:
+            continue
+        try:
+            found[name] = cls(name, options)
+        except ConfigurationError as error:
+            problems.extend(error.problems)
+    return found
+
+
+def _options(
+    cls: type[Destination],
+    wanted: DestinationSettings,
+    path: str,
+    environ: Mapping[str, str],
+    problems: list[str],
+) -> dict[str, Any]:
+    section = Section(path, wanted.options, problems)
+    section.take("KIND", str)
+    section.take("EVENTS", (list, tuple))
+    options = {
+        option.name: _option(option, wanted.name, section, environ) for option in cls.OPTIONS
+    }
+    section.done()
+    return options
+
+
+def _option(option: Option, name: str, section: Section, environ: Mapping[str, str]) -> Any:
+    value = section.take(option.name, option.types)
+    if value is None and section.data.get(option.name) is None and option.env:
+        value = environ.get(_variable(name, option)) or None
+    if value is None or value == "":
+        if option.required and section.data.get(option.name) in (None, ""):
+            also = f", or set {_variable(name, option)} in the environment" if option.env else ""
+            section.wrong(option.name, f"is required{also}")
+        return option.default
+    return value
+
+
+def _variable(name: str, option: Option) -> str:
+    plain = "".join(char if char.isalnum() else "_" for char in name).upper()
+    return f"CAPI_{plain}_{option.name}"
+
+
+def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list[Trigger]:
+    found = []
+    for number, data in enumerate(settings.triggers):
+        trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems)
+        if trigger is not None:
+            found.append(trigger)
+    for plugin, offered in plugins.triggers(settings):
+        mistakes: list[str] = []
+        parsed = [
+            parse_trigger(data, f"{plugin}[{number}]", mistakes)
+            for number, data in enumerate(offered)
+        ]
+        if mistakes:
+            _log.error("recipe %s is left out: %s", plugin, "; ".join(mistakes))
+        else:
+            found += [trigger for trigger in parsed if trigger is not None]
+    return found
+
+
+def _outbox(
+    settings: Settings,
+    offered: Mapping[str, OutboxFactory],
+    clock: Callable[[], float],
+    problems: list[str],
+) -> Callable[[], Outbox]:
+    delivery = settings.delivery
+
+    def memory(cls: type[MemoryOutbox]) -> OutboxFactory:
+        return lambda _: cls(
+            max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
+        )
+
+    known: dict[str, OutboxFactory] = {
+        "auto": memory(MemoryOutbox),
+        "memory": memory(MemoryOutbox),
+        "immediate": memory(ImmediateOutbox),
+        **offered,
+    }
+    factory = known.get(delivery.outbox)
+    if factory is None and "." in delivery.outbox:
+        module, _, name = delivery.outbox.rpartition(".")
+        try:
+            factory = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            problems.append(f"CAPI['DELIVERY']['OUTBOX'] cannot be imported: {error}")
+    elif factory is None:
+        problems.append(
+            f"CAPI['DELIVERY']['OUTBOX'] {delivery.outbox!r} is not an outbox; "
+            f"{suggest(delivery.outbox, known)}"
+        )
+    chosen = factory or known["memory"]
+    return lambda: chosen(settings)

@@ -1,0 +1,196 @@
+"""Paths: how settings say where a value is (``order.lines.all``, ``request.user.email``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+import attrs
+
+_MOST_ITEMS = 500
+_SPEC_KEYS = ("VALUE", "EACH")
+
+
+class _Nowhere:
+    """The value of a path that leads nowhere."""
+
+    def __repr__(self) -> str:
+        return "NOWHERE"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NOWHERE: Final = _Nowhere()
+
+
+def resolve(path: str, offer: Mapping[str, Any]) -> Any:
+    """Follow a path.
+
+    Each step is a dictionary key, else an attribute, else an index. Callables without arguments
+    are called, except classes and what Django's ``alters_data`` and ``do_not_call_in_templates``
+    forbid. Werkzeug's ``LocalProxy`` is unwrapped.
+
+    Args:
+        path: Names joined by dots; the first is one of the names offered.
+        offer: What a path may start at.
+
+    Returns:
+        The value, or ``NOWHERE``. Whatever the host's objects raise leads nowhere.
+    """
+    first, *rest = path.split(".")
+    if first not in offer:
+        return NOWHERE
+    try:
+        value = _called(offer[first])
+        for step in rest:
+            value = _step(value, step)
+            if value is NOWHERE:
+                return NOWHERE
+            value = _called(value)
+    except Exception:
+        return NOWHERE
+    return value
+
+
+def _step(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        # Asking first: indexing a defaultdict would change the host's object.
+        if name in value:
+            return value[name]
+        if name.isdecimal() and int(name) in value:
+            return value[int(name)]
+    elif hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
+        try:
+            return value[name]
+        except Exception:  # noqa: S110 - not a key: an attribute or an index comes next
+            pass
+    try:
+        return getattr(value, name)
+    except AttributeError:
+        if name.isdecimal():
+            return value[int(name)]
+    return NOWHERE
+
+
+def _called(value: Any) -> Any:
+    current = getattr(type(value), "_get_current_object", None)
+    if current is not None:
+        value = current(value)
+    if not callable(value) or isinstance(value, type):
+        return value
+    if getattr(value, "do_not_call_in_templates", False):
+        return value
+    if getattr(value, "alters_data", False):
+        return NOWHERE
+    return value()
+
+
+@attrs.frozen
+class Lookup:
+    """What one setting says of where its value is; made by ``parse_lookup``.
+
+    Attributes:
+        paths: Tried in turn; the first that leads to something wins.
+        literal: The value itself, when ``is_literal``.
+        is_literal: Whether the value stands in the settings.
+        each: Path of a list, for ``EACH``.
+        items: For ``EACH``: what each item gives, by name; the item is offered as ``item``, and
+            the key as ``key`` where the list is a mapping.
+    """
+
+    paths: tuple[str, ...] = ()
+    literal: Any = None
+    is_literal: bool = False
+    each: str | None = None
+    items: tuple[tuple[str, Lookup], ...] = ()
+
+    def find(self, offer: Mapping[str, Any], lost: list[str]) -> Any:
+        """Return the value, or None.
+
+        Args:
+            offer: What a path may start at.
+            lost: Receives the paths that led nowhere, when no other gave a value.
+        """
+        if self.is_literal:
+            return self.literal
+        if self.each is not None:
+            return self._list(offer, lost)
+        nowhere = []
+        for path in self.paths:
+            value = resolve(path, offer)
+            if value is NOWHERE:
+                nowhere.append(path)
+            elif value is not None and value != "":
+                return value
+        if len(nowhere) == len(self.paths):
+            lost.extend(nowhere)
+        return None
+
+    def _list(self, offer: Mapping[str, Any], lost: list[str]) -> list[dict[str, Any]] | None:
+        found = resolve(self.each or "", offer)
+        if found is NOWHERE or isinstance(found, str | bytes):
+            lost.append(self.each or "")
+            return None
+        made = []
+        missing: set[str] = set()
+        try:
+            for key, item in islice(_pairs(found), _MOST_ITEMS):
+                inner = {**offer, "item": item, "key": key}
+                here: list[str] = []
+                made.append({name: each.find(inner, here) for name, each in self.items})
+                missing.update(here)
+        except Exception:
+            lost.append(self.each or "")
+            return None
+        lost.extend(sorted(missing))
+        return made
+
+
+def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(found, Mapping):
+        yield from found.items()
+    else:
+        yield from enumerate(found)
+
+
+def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
+    """Read what a setting says of where its value is.
+
+    Args:
+        value: A path, a list of paths, ``{"VALUE": x}`` or ``{"EACH": path, name: lookup, ...}``.
+        path: Where it stands in the settings, for problems.
+        problems: Receives sentences about mistakes.
+    """
+    if isinstance(value, str):
+        return Lookup(paths=(_checked(value, path, problems),))
+    if isinstance(value, list | tuple) and value and all(isinstance(p, str) for p in value):
+        return Lookup(paths=tuple(_checked(item, path, problems) for item in value))
+    if isinstance(value, Mapping):
+        if set(value) == {"VALUE"}:
+            return Lookup(literal=value["VALUE"], is_literal=True)
+        if isinstance(value.get("EACH"), str):
+            items = tuple(
+                (str(name), parse_lookup(item, f"{path}[{name!r}]", problems))
+                for name, item in value.items()
+                if name != "EACH"
+            )
+            if not items:
+                problems.append(f"{path} needs at least one field beside 'EACH'")
+            return Lookup(each=_checked(value["EACH"], path, problems), items=items)
+    problems.append(
+        f"{path} must be a path like 'order.number', a list of paths, "
+        "{'VALUE': literal} or {'EACH': path, ...}"
+    )
+    return Lookup(is_literal=True)
+
+
+def _checked(path: str, where: str, problems: list[str]) -> str:
+    steps = path.split(".")
+    if not all(steps) or any(step.startswith("_") or " " in step for step in steps):
+        problems.append(
+            f"{where}: {path!r} is not a path; write names joined by dots, none private, "
+            "or {'VALUE': ...} for a literal"
+        )
+    return path

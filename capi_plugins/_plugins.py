@@ -1,0 +1,405 @@
+"""Loading plugins, and the one place where hooks are called.
+
+Hooks that run for every event are compiled into tuples and called one implementation at a time:
+stock pluggy loses every other answer when one implementation raises.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import pluggy
+
+from capi_plugins import hookspecs
+from capi_plugins.consent import Consent, strictest
+from capi_plugins.context import RequestContext
+from capi_plugins.destinations.base import Destination, Request, Response
+from capi_plugins.events import Event
+from capi_plugins.exceptions import ConfigurationError, DropEvent, PluginError, TransportError
+from capi_plugins.settings import Settings, suggest
+from capi_plugins.sources.base import Source
+
+_log = logging.getLogger("capi_plugins.plugins")
+_PER_EVENT = (
+    "capi_route",
+    "capi_lookup_destination",
+    "capi_consent",
+    "capi_enrich",
+    "capi_filter",
+)
+Failed = Callable[[str, str, Exception], None]
+
+
+@attrs.frozen
+class Implementation:
+    """One plugin's function for one hook.
+
+    Attributes:
+        plugin: Name of the plugin.
+        hook: Name of the hook.
+        function: The function.
+        arguments: The arguments it asks for, in its own order.
+    """
+
+    plugin: str
+    hook: str
+    function: Callable[..., Any]
+    arguments: tuple[str, ...]
+
+    def __call__(self, given: Mapping[str, Any]) -> Any:
+        """Call the function with those of the arguments it asks for."""
+        return self.function(*[given[name] for name in self.arguments])
+
+
+@attrs.frozen
+class LoadedPlugin:
+    """What ``capi plugins`` shows of a plugin.
+
+    Attributes:
+        name: Its name.
+        source: ``settings``, ``installed`` or ``built-in``.
+        version: Version of its distribution, where there is one.
+        hooks: The hooks it implements.
+    """
+
+    name: str
+    source: str
+    version: str | None
+    hooks: tuple[str, ...]
+
+
+class Plugins:
+    """The plugins of one client, behind one typed method for each hook.
+
+    Args:
+        settings: What to load.
+        builtins: The built-in plugins, by name, in order.
+        failed: Called with plugin name, hook and error when an implementation raises.
+
+    Raises:
+        PluginError: A plugin cannot be imported or used; the text names it.
+    """
+
+    def __init__(self, settings: Settings, builtins: Mapping[str, object], failed: Failed) -> None:
+        self._failed = failed
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._sources: dict[str, tuple[str, str | None]] = {}
+        self._load(settings, builtins)
+        self._compiled = {hook: self._compile(hook) for hook in _PER_EVENT}
+
+    def _load(self, settings: Settings, builtins: Mapping[str, object]) -> None:
+        wanted: list[tuple[str, object, str, str | None]] = []
+        for number, item in enumerate(settings.plugins):
+            name, plugin = _from_settings(item, f"CAPI['PLUGINS'][{number}]")
+            wanted.append((name, plugin, "settings", None))
+        if settings.autoload:
+            wanted.extend(_installed(settings.disabled_plugins))
+        wanted.extend((name, plugin, "built-in", None) for name, plugin in builtins.items())
+        known = {name for name, *_ in wanted} | set(settings.disabled_plugins)
+        unknown = settings.disabled_plugins - {name for name, *_ in wanted} - _entry_point_names()
+        if unknown:
+            name = min(unknown)
+            raise PluginError(
+                f"CAPI['DISABLED_PLUGINS'] names {name!r}, which is not a plugin; "
+                f"{suggest(name, known - unknown)}"
+            )
+        # pluggy calls the last registered first.
+        seen: list[object] = []
+        chosen = []
+        for entry in wanted:
+            if entry[0] in settings.disabled_plugins or any(entry[1] is s for s in seen):
+                continue
+            seen.append(entry[1])
+            chosen.append(entry)
+        for name, plugin, source, version in reversed(chosen):
+            self._register(name, plugin)
+            self._sources[name] = (source, version)
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(
+                f"{error.args[0]}; the hooks are {', '.join(_hook_names())}"
+            ) from None
+
+    def _register(self, name: str, plugin: object) -> None:
+        if inspect.isclass(plugin):
+            raise PluginError(
+                f"plugin {name!r} is a class; a plugin is a module or an object: "
+                "have you forgotten the '()'?"
+            )
+        try:
+            self._manager.register(plugin, name=name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"plugin {name!r} cannot be used: {error}") from error
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            for impl in caller.get_hookimpls():
+                if impl.plugin is plugin:
+                    _check(name, caller.name, impl)
+
+    def _compile(self, hook: str) -> tuple[Implementation, ...]:
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return tuple(
+            Implementation(impl.plugin_name, hook, impl.function, tuple(impl.argnames))
+            for impl in reversed(caller.get_hookimpls())
+        )
+
+    def loaded(self) -> list[LoadedPlugin]:
+        """List the plugins in the order in which they are asked."""
+        found = []
+        for name, (source, version) in reversed(self._sources.items()):
+            plugin = self._manager.get_plugin(name)
+            callers = (plugin and self._manager.get_hookcallers(plugin)) or ()
+            hooks = tuple(sorted(caller.name for caller in callers))
+            found.append(LoadedPlugin(name, source, version, hooks))
+        return found
+
+    # ------------------------------------------------------------------ at start-up
+
+    def configure(self, settings: Settings) -> None:
+        """Hand the settings to every plugin. Raises ``PluginError`` naming the one that fails."""
+        for impl in self._compile("capi_configure"):
+            self._start_up(impl, {"settings": settings})
+
+    def destination_types(self) -> dict[str, type[Destination]]:
+        """Return the destination classes by ``KIND``; the first plugin in order wins."""
+        found: dict[str, type[Destination]] = {}
+        for impl in self._compile("capi_destination_types"):
+            for cls in self._start_up(impl, {}) or ():
+                if not (isinstance(cls, type) and issubclass(cls, Destination)):
+                    raise PluginError(
+                        f"plugin {impl.plugin!r}: capi_destination_types must offer subclasses of "
+                        "Destination"
+                    )
+                found.setdefault(cls.KIND, cls)
+        return found
+
+    def sources(self) -> dict[str, Source]:
+        """Return the sources by name; the first plugin in order wins."""
+        found: dict[str, Source] = {}
+        for impl in self._compile("capi_sources"):
+            for source in self._start_up(impl, {}) or ():
+                found.setdefault(source.NAME, source)
+        return found
+
+    def triggers(self, settings: Settings) -> list[tuple[str, Sequence[Mapping[str, Any]]]]:
+        """Return what each recipe offers; one that raises is left out, and the log says so."""
+        found: list[tuple[str, Sequence[Mapping[str, Any]]]] = []
+        for impl in self._compile("capi_triggers"):
+            try:
+                offered = list(impl({"settings": settings}) or ())
+            except Exception as error:
+                self._say(impl, error)
+                continue
+            found.append((impl.plugin, offered))
+        return found
+
+    def _start_up(self, impl: Implementation, given: Mapping[str, Any]) -> Any:
+        try:
+            return impl(given)
+        except (PluginError, ConfigurationError):
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"plugin {impl.plugin!r} failed in {impl.hook}: {type(error).__name__}: {error}"
+            ) from error
+
+    # ------------------------------------------------------------------ for every event
+
+    def route(
+        self, event: Event, context: RequestContext, destinations: Sequence[str]
+    ) -> Sequence[str] | None:
+        """Ask ``capi_route``: the first answer wins."""
+        given = {"event": event, "context": context, "destinations": destinations}
+        for impl in self._compiled["capi_route"]:
+            try:
+                answer = impl(given)
+                if answer is not None:
+                    names = [answer] if isinstance(answer, str) else list(answer)
+                    return [name for name in names if isinstance(name, str)]
+            except Exception as error:
+                self._say(impl, error)
+        return None
+
+    def lookup_destination(self, name: str) -> Destination | None:
+        """Ask ``capi_lookup_destination``: the first answer wins."""
+        for impl in self._compiled["capi_lookup_destination"]:
+            try:
+                answer = impl({"name": name})
+                if isinstance(answer, Destination):
+                    return answer
+            except Exception as error:
+                self._say(impl, error)
+        return None
+
+    def consent(
+        self, event: Event, context: RequestContext, destination: str
+    ) -> tuple[Consent | None, str]:
+        """Ask ``capi_consent``: the strictest answer wins, a failure counts as DENIED.
+
+        Returns:
+            The answer, and the name of the plugin that gave it.
+        """
+        given = {"event": event, "context": context, "destination": destination}
+        decided: Consent | None = None
+        by = ""
+        for impl in self._compiled["capi_consent"]:
+            try:
+                answer = impl(given)
+                if answer is not None and not isinstance(answer, Consent):
+                    raise TypeError("capi_consent must answer a Consent or None")  # noqa: TRY301
+            except Exception as error:
+                self._say(impl, error)
+                answer = Consent.DENIED
+            stricter = strictest((decided, answer))
+            if stricter is not decided:
+                decided, by = stricter, impl.plugin
+        return decided, by
+
+    def enrich(self, event: Event, context: RequestContext) -> Event:
+        """Run the ``capi_enrich`` chain; a failing link is left out."""
+        for impl in self._compiled["capi_enrich"]:
+            try:
+                fuller = impl({"event": event, "context": context})
+                if isinstance(fuller, Event):
+                    event = fuller
+                elif fuller is not None:
+                    raise TypeError("capi_enrich must return an Event or None")  # noqa: TRY301
+            except Exception as error:
+                self._say(impl, error)
+        return event
+
+    def filter(self, event: Event, context: RequestContext, destination: str) -> Event:
+        """Run the ``capi_filter`` chain.
+
+        Raises:
+            DropEvent: A plugin decided so, or failed.
+        """
+        for impl in self._compiled["capi_filter"]:
+            given = {"event": event, "context": context, "destination": destination}
+            try:
+                reduced = impl(given)
+                if isinstance(reduced, Event):
+                    event = reduced
+                elif reduced is not None:
+                    raise TypeError("capi_filter must return an Event or None")  # noqa: TRY301
+            except DropEvent:
+                raise
+            except Exception as error:
+                self._say(impl, error)
+                raise DropEvent(f"plugin {impl.plugin!r} failed in capi_filter") from None
+        return event
+
+    # ------------------------------------------------------------------ in the worker
+
+    def send(self, request: Request, destination: Destination) -> Response:
+        """Send through ``capi_send``.
+
+        Raises:
+            TransportError: Nobody sent it, or sending failed.
+        """
+        try:
+            answer = self._manager.hook.capi_send(request=request, destination=destination)
+        except TransportError:
+            raise
+        except Exception as error:
+            self._failed("capi_send", "capi_send", error)
+            raise TransportError(f"sending failed with {type(error).__name__}") from None
+        if not isinstance(answer, Response):
+            raise TransportError("no plugin answered capi_send with a Response")
+        return answer
+
+    def shutdown(self) -> None:
+        """Tell every plugin that the client is closed."""
+        for impl in self._compile("capi_shutdown"):
+            try:
+                impl({})
+            except Exception as error:
+                self._say(impl, error)
+
+    def _say(self, impl: Implementation, error: Exception) -> None:
+        # The text of an exception may hold personal data, its type and place do not.
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+        _log.error(
+            "plugin %s failed in %s with %s at %s",
+            impl.plugin,
+            impl.hook,
+            type(error).__name__,
+            where,
+        )
+        self._failed(impl.plugin, impl.hook, error)
+
+
+def _hook_names() -> list[str]:
+    return sorted(name for name in vars(hookspecs) if name.startswith("capi_"))
+
+
+def _check(plugin: str, hook: str, impl: Any) -> None:
+    function = inspect.unwrap(impl.function)
+    place = f"plugin {plugin!r}: {hook}"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{place} is 'async def'; hooks are plain functions")
+    if hook not in _PER_EVENT:
+        return
+    if impl.hookwrapper or impl.wrapper:
+        raise PluginError(f"{place} is a wrapper; only capi_send may be wrapped")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            raise PluginError(
+                f"{place} has the keyword-only argument {parameter.name!r}; "
+                "it would never be given: remove the '*'"
+            )
+
+
+def _from_settings(item: object, path: str) -> tuple[str, object]:
+    if not isinstance(item, str):
+        name = getattr(item, "__name__", None) or type(item).__name__
+        return str(name), item
+    try:
+        return item, importlib.import_module(item)
+    except ModuleNotFoundError as error:
+        if error.name is not None and not f"{item}.".startswith(f"{error.name}."):
+            raise PluginError(f"{path} {item!r} cannot be imported: {error}") from error
+    except Exception as error:
+        raise PluginError(f"{path} {item!r} cannot be imported: {error}") from error
+    module, _, attribute = item.rpartition(".")
+    try:
+        return item, getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise PluginError(
+            f"{path} {item!r} cannot be imported: there is no such module, and no such name in "
+            f"{module!r}"
+        ) from error
+
+
+def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
+    return importlib.metadata.entry_points(group=hookspecs.PROJECT)
+
+
+def _entry_point_names() -> set[str]:
+    return {entry.name for entry in _entry_points()}
+
+
+def _installed(disabled: frozenset[str]) -> list[tuple[str, object, str, str | None]]:
+    found: list[tuple[str, object, str, str | None]] = []
+    for entry in sorted(_entry_points(), key=lambda entry: entry.name):
+        if entry.name in disabled:
+            continue
+        try:
+            plugin = entry.load()
+        except Exception as error:
+            raise PluginError(
+                f"installed plugin {entry.name!r} ({entry.value}) cannot be imported: {error}; "
+                f"repair or uninstall it, or add it to CAPI['DISABLED_PLUGINS']"
+            ) from error
+        found.append((entry.name, plugin, "installed", entry.dist.version if entry.dist else None))
+    return found

@@ -1,0 +1,164 @@
+"""Deliveries in the memory of the process: fast, bounded, gone when the process is killed."""
+
+from __future__ import annotations
+
+import collections
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+
+import attrs
+
+from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
+
+_REMEMBER_SECONDS = 48 * 3600
+_REMEMBER_MOST = 50_000
+_DEAD_MOST = 1_000
+
+
+class MemoryOutbox:
+    """An outbox for one process.
+
+    Args:
+        max_deliveries: Most deliveries waiting; further ones are refused.
+        max_bytes: Most bytes of payload waiting; further ones are refused.
+        clock: Seconds since the epoch.
+    """
+
+    inline = False
+    """Whether deliveries are sent by whoever puts them, instead of by the worker's thread."""
+
+    def __init__(
+        self,
+        *,
+        max_deliveries: int = 10_000,
+        max_bytes: int = 32_000_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._max_deliveries = max_deliveries
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys = itertools.count(1)
+        self._bytes = 0
+        # All that is not settled, the deliveries in flight included, oldest first.
+        self._put_at: dict[int, float] = {}
+        self._ready: dict[str, collections.deque[Delivery]] = {}
+        self._later: dict[str, list[tuple[float, int, Delivery]]] = {}
+        self._dead: collections.deque[tuple[Delivery, str]] = collections.deque(maxlen=_DEAD_MOST)
+        self._seen: collections.OrderedDict[tuple[str, str, str], float] = collections.OrderedDict()
+
+    def put(self, deliveries: Sequence[Delivery]) -> Stored:
+        """Store deliveries; see ``Outbox.put``."""
+        now = self._clock()
+        refused: list[Delivery] = []
+        duplicates: list[Delivery] = []
+        with self._lock:
+            self._forget(now)
+            for delivery in deliveries:
+                identity = (delivery.destination, delivery.event_name, delivery.event_id)
+                if identity in self._seen:
+                    duplicates.append(delivery)
+                    continue
+                size = len(delivery.payload)
+                if (
+                    len(self._put_at) >= self._max_deliveries
+                    or self._bytes + size > self._max_bytes
+                ):
+                    refused.append(delivery)
+                    continue
+                self._seen[identity] = now
+                key = next(self._keys)
+                self._put_at[key] = now
+                self._bytes += size
+                self._ready.setdefault(delivery.destination, collections.deque()).append(
+                    attrs.evolve(delivery, key=key)
+                )
+        return Stored(refused=tuple(refused), duplicates=tuple(duplicates))
+
+    def take(
+        self, destination: str, *, limit: int, max_bytes: int, now: float
+    ) -> Sequence[Delivery]:
+        """Lease the oldest deliveries that are due; see ``Outbox.take``."""
+        batch: list[Delivery] = []
+        size = 0
+        with self._lock:
+            ready = self._ready.get(destination)
+            later = self._later.get(destination)
+            while later and later[0][0] <= now:
+                if ready is None:
+                    ready = self._ready[destination] = collections.deque()
+                ready.append(heapq.heappop(later)[2])
+            while ready and len(batch) < limit:
+                size += len(ready[0].payload)
+                if batch and size > max_bytes:
+                    break
+                batch.append(ready.popleft())
+        return batch
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove accepted deliveries."""
+        with self._lock:
+            self._remove(deliveries)
+
+    def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
+        """Give deliveries back, due at ``at``."""
+        with self._lock:
+            for delivery in deliveries:
+                if delivery.key not in self._put_at:
+                    continue
+                again = attrs.evolve(delivery, attempts=delivery.attempts + attempt)
+                heapq.heappush(
+                    self._later.setdefault(delivery.destination, []),
+                    (at, delivery.key or 0, again),
+                )
+
+    def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
+        """Put deliveries aside; the newest thousand are kept."""
+        with self._lock:
+            self._remove(deliveries)
+            self._dead.extend((delivery, reason) for delivery in deliveries)
+
+    def next_due(self, destination: str) -> float | None:
+        """When the next delivery of a destination is due."""
+        with self._lock:
+            if self._ready.get(destination):
+                return 0.0
+            later = self._later.get(destination)
+            return later[0][0] if later else None
+
+    def waiting_for(self) -> Collection[str]:
+        """Names of the destinations for which something waits."""
+        with self._lock:
+            return {
+                name
+                for queues in (self._ready, self._later)
+                for name, queue in queues.items()
+                if queue
+            }
+
+    def stats(self) -> OutboxStats:
+        """Count what is stored."""
+        with self._lock:
+            return OutboxStats(
+                waiting=len(self._put_at),
+                dead=len(self._dead),
+                oldest=next(iter(self._put_at.values()), None),
+            )
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _remove(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            if delivery.key is not None and self._put_at.pop(delivery.key, None) is not None:
+                self._bytes -= len(delivery.payload)
+
+    def _forget(self, now: float) -> None:
+        while self._seen:
+            identity, at = next(iter(self._seen.items()))
+            if len(self._seen) <= _REMEMBER_MOST and now - at < _REMEMBER_SECONDS:
+                break
+            del self._seen[identity]

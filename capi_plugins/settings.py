@@ -1,0 +1,376 @@
+"""The settings: one dictionary, ``CAPI``, the same in every framework.
+
+``Settings.read`` finds every mistake at once, each with its path and, where a name is close to a
+known one, a suggestion. Secrets stay inside the destinations' own options and are never shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self
+
+import attrs
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+CONSENT_DEFAULTS = ("granted", "denied", "hold")
+WORKERS = ("thread", "external", "celery")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return `` did you mean 'X'?`` for the known name nearest to ``name``, or the known names."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name.upper(), [item.upper() for item in known], n=1)
+    if close:
+        nearest = next(item for item in known if item.upper() == close[0])
+        return f"did you mean {nearest!r}?"
+    return f"known are {', '.join(known)}" if known else "none is known"
+
+
+class Section:
+    """Reads one mapping of the settings and collects what is wrong with it.
+
+    Args:
+        path: How a person writes the place: ``CAPI['DELIVERY']``.
+        data: The mapping found there.
+        problems: Where sentences about mistakes go.
+    """
+
+    def __init__(self, path: str, data: object, problems: list[str]) -> None:
+        self.path = path
+        self.problems = problems
+        self._taken: set[str] = set()
+        if isinstance(data, Mapping):
+            self.data: Mapping[Any, Any] = data
+        else:
+            self.data = _EMPTY
+            if data is not None:
+                problems.append(f"{path} must be a dictionary, not {type(data).__name__}")
+
+    def at(self, key: object) -> str:
+        """Return the path of one key."""
+        return f"{self.path}[{key!r}]"
+
+    def wrong(self, key: object, sentence: str) -> None:
+        """Report a mistake at a key."""
+        self.problems.append(f"{self.at(key)} {sentence}")
+
+    def take(self, key: str, types: type | tuple[type, ...], default: Any = None) -> Any:
+        """Return the value of a key when it has one of the types, else the default.
+
+        Args:
+            key: Upper case, as written in the settings.
+            types: What it may be; ``bool`` counts as ``int`` only when named.
+            default: Given for an absent key, None, or a value of a wrong type.
+        """
+        self._taken.add(key)
+        value = self.data.get(key)
+        if value is None:
+            return default
+        allowed = types if isinstance(types, tuple) else (types,)
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+            names = " or ".join(item.__name__ for item in allowed)
+            self.wrong(key, f"must be {names}, not {type(value).__name__}")
+            return default
+        return value
+
+    def done(self) -> None:
+        """Report the keys nobody asked for."""
+        for key in self.data:
+            if key not in self._taken:
+                self.wrong(key, f"is not a setting; {suggest(str(key), self._taken)}")
+
+
+@attrs.frozen(kw_only=True)
+class DestinationSettings:
+    """One entry of ``DESTINATIONS``.
+
+    Attributes:
+        name: Its key.
+        kind: Which class of destination it is.
+        events: Only these event names, or None for all.
+        options: The options of that class, as written.
+    """
+
+    name: str
+    kind: str
+    events: frozenset[str] | None = None
+    options: Mapping[str, Any] = attrs.field(default=_EMPTY, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class ConsentSettings:
+    """``CONSENT``: what holds when no source answers, and which banners to read.
+
+    Attributes:
+        default: ``granted``, ``denied`` or ``hold``.
+        sources: Names of consent sources, or dictionaries describing one.
+    """
+
+    default: str = "denied"
+    sources: tuple[str | Mapping[str, Any], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ExcludeSettings:
+    """``EXCLUDE``: whose requests make no events."""
+
+    staff: bool = True
+    bots: bool = True
+    prefetch: bool = True
+    paths: tuple[re.Pattern[str], ...] = ()
+    emails: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class DeliverySettings:
+    """``DELIVERY``: where deliveries wait and how they leave.
+
+    Attributes:
+        outbox: ``auto``, ``memory``, ``immediate``, or what the adapter offers.
+        worker: ``thread``, ``external`` or ``celery``.
+        batch_size: Most events in one request, 1 to 1000.
+        max_attempts: Requests an event may fail in before it is given up.
+        timeout: Seconds for one request.
+        exit_timeout: Seconds a process may spend on delivering what is left when it exits.
+        queue_size: Most deliveries in memory.
+        queue_bytes: Most bytes of payload in memory.
+    """
+
+    outbox: str = "auto"
+    worker: str = "thread"
+    batch_size: int = 200
+    max_attempts: int = 8
+    timeout: float = 10.0
+    exit_timeout: float = 2.0
+    queue_size: int = 10_000
+    queue_bytes: int = 32_000_000
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The whole configuration, read and checked.
+
+    Attributes:
+        destinations: By name.
+        consent: What holds when no source answers, and the sources.
+        exclude: Whose requests make no events.
+        page_view: Whether every page makes a PageView.
+        triggers: The host's own triggers, as written.
+        recipes: ``auto``, or the names of the recipes to use.
+        user_data: ``UserData`` fields and where they are on the signed-in user.
+        browser: Options of the browser half, as written.
+        delivery: Where deliveries wait and how they leave.
+        trusted_proxies: Number of proxies in front of the host, or their networks.
+        plugins: Modules, objects or dotted paths, in order.
+        disabled_plugins: Names of plugins that are not to be loaded.
+        autoload: Whether installed plugins are loaded by themselves.
+        plugin_options: Options by plugin name, as written.
+        enabled: False: everything is accepted and nothing leaves.
+    """
+
+    destinations: Mapping[str, DestinationSettings] = attrs.field(factory=dict)
+    consent: ConsentSettings = attrs.field(factory=ConsentSettings)
+    exclude: ExcludeSettings = attrs.field(factory=ExcludeSettings)
+    page_view: bool = True
+    triggers: tuple[Mapping[str, Any], ...] = ()
+    recipes: str | tuple[str, ...] = "auto"
+    user_data: Mapping[str, Any] = attrs.field(factory=dict)
+    browser: Mapping[str, Any] = attrs.field(factory=dict)
+    delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
+    trusted_proxies: int | tuple[str, ...] = 0
+    plugins: tuple[Any, ...] = ()
+    disabled_plugins: frozenset[str] = frozenset()
+    autoload: bool = True
+    plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    enabled: bool = True
+
+    def options_for(self, plugin: str) -> Mapping[str, Any]:
+        """Return the options the host wrote for a plugin below ``PLUGIN_OPTIONS``."""
+        return self.plugin_options.get(plugin, _EMPTY)
+
+    @classmethod
+    def read(cls, raw: object, problems: list[str]) -> Self:
+        """Read a ``CAPI`` dictionary.
+
+        Args:
+            raw: The dictionary; None counts as an empty one.
+            problems: Receives one sentence for each mistake.
+
+        Returns:
+            The settings, with defaults where a value was wrong.
+        """
+        top = Section("CAPI", raw, problems)
+        destinations = _destinations(top)
+        settings = cls(
+            destinations=destinations,
+            consent=_consent(top, required=bool(destinations)),
+            exclude=_exclude(top),
+            page_view=top.take("PAGE_VIEW", bool, default=True),
+            triggers=tuple(_mappings(top, "TRIGGERS")),
+            recipes=_recipes(top),
+            user_data=dict(top.take("USER_DATA", Mapping, _EMPTY)),
+            browser=_browser(top),
+            delivery=_delivery(top),
+            trusted_proxies=_proxies(top),
+            plugins=tuple(top.take("PLUGINS", (list, tuple), ())),
+            disabled_plugins=frozenset(_strings(top, "DISABLED_PLUGINS")),
+            autoload=top.take("AUTOLOAD", bool, default=True),
+            plugin_options=_plugin_options(top),
+            enabled=top.take("ENABLED", bool, default=True),
+        )
+        top.done()
+        return settings
+
+
+def _strings(section: Section, key: str) -> list[str]:
+    items: Sequence[Any] = section.take(key, (list, tuple, set, frozenset), ())
+    good = [item for item in items if isinstance(item, str)]
+    if len(good) != len(items):
+        section.wrong(key, "must be a list of strings")
+    return good
+
+
+def _mappings(section: Section, key: str) -> list[Mapping[str, Any]]:
+    items: Sequence[Any] = section.take(key, (list, tuple), ())
+    for number, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            section.problems.append(f"{section.at(key)}[{number}] must be a dictionary")
+    return [item for item in items if isinstance(item, Mapping)]
+
+
+def _destinations(top: Section) -> dict[str, DestinationSettings]:
+    outer = Section(top.at("DESTINATIONS"), top.take("DESTINATIONS", Mapping), top.problems)
+    found = {}
+    for name, data in outer.data.items():
+        if not isinstance(name, str) or not name:
+            outer.wrong(name, "must have a name")
+            continue
+        section = Section(outer.at(name), data, top.problems)
+        kind = section.take("KIND", str, name)
+        events = _strings(section, "EVENTS") if section.data.get("EVENTS") is not None else None
+        options = {key: value for key, value in section.data.items() if key not in _GENERAL}
+        found[name] = DestinationSettings(
+            name=name,
+            kind=kind,
+            events=None if events is None else frozenset(events),
+            options=options,
+        )
+    return found
+
+
+_GENERAL = ("KIND", "EVENTS")
+
+
+def _consent(top: Section, *, required: bool) -> ConsentSettings:
+    section = Section(top.at("CONSENT"), top.take("CONSENT", Mapping), top.problems)
+    default = section.take("DEFAULT", str)
+    choices = ", ".join(repr(choice) for choice in CONSENT_DEFAULTS)
+    if default is None and "DEFAULT" not in section.data and required:
+        section.wrong(
+            "DEFAULT", f"is required: say what holds while the visitor has not decided ({choices})"
+        )
+    elif default is not None and default not in CONSENT_DEFAULTS:
+        section.wrong("DEFAULT", f"must be one of {choices}")
+        default = None
+    sources = section.take("SOURCES", (list, tuple), ())
+    for number, source in enumerate(sources):
+        if not isinstance(source, str | Mapping):
+            section.problems.append(
+                f"{section.at('SOURCES')}[{number}] must be a name or a dictionary"
+            )
+    section.done()
+    return ConsentSettings(
+        default=default or "denied",
+        sources=tuple(source for source in sources if isinstance(source, str | Mapping)),
+    )
+
+
+def _exclude(top: Section) -> ExcludeSettings:
+    section = Section(top.at("EXCLUDE"), top.take("EXCLUDE", Mapping), top.problems)
+    lower = {str(key).lower(): key for key in section.data}
+    # DESIGN writes these keys in lower case; both spellings are taken, so none is silently ignored.
+    section.data = {name: section.data[key] for name, key in lower.items()}
+    patterns = []
+    for number, text in enumerate(_strings(section, "paths")):
+        try:
+            patterns.append(re.compile(text))
+        except re.error as error:
+            section.problems.append(
+                f"{section.at('paths')}[{number}] is not a regular expression: {error}"
+            )
+    result = ExcludeSettings(
+        staff=section.take("staff", bool, default=True),
+        bots=section.take("bots", bool, default=True),
+        prefetch=section.take("prefetch", bool, default=True),
+        paths=tuple(patterns),
+        emails=tuple(_strings(section, "emails")),
+    )
+    section.done()
+    return result
+
+
+def _recipes(top: Section) -> str | tuple[str, ...]:
+    value = top.take("RECIPES", (str, list, tuple), "auto")
+    if isinstance(value, str):
+        if value != "auto":
+            top.wrong("RECIPES", "must be 'auto' or a list of recipe names")
+        return "auto"
+    return tuple(_strings(top, "RECIPES"))
+
+
+def _browser(top: Section) -> Mapping[str, Any]:
+    section = Section(top.at("BROWSER"), top.take("BROWSER", Mapping), top.problems)
+    pixel = section.take("PIXEL", bool, default=False)
+    if pixel:
+        section.wrong("PIXEL", "is not available yet: leave it out or set it to False")
+    section.done()
+    return {"PIXEL": pixel}
+
+
+def _delivery(top: Section) -> DeliverySettings:
+    section = Section(top.at("DELIVERY"), top.take("DELIVERY", Mapping), top.problems)
+    base = DeliverySettings()
+
+    def number(key: str, default: float, low: float, high: float, types: tuple[type, ...]) -> Any:
+        value = section.take(key, types, default)
+        if not low <= value <= high:
+            section.wrong(key, f"must be between {low:g} and {high:g}")
+            return default
+        return value
+
+    whole, real = (int,), (int, float)
+    result = DeliverySettings(
+        outbox=section.take("OUTBOX", str, base.outbox),
+        worker=section.take("WORKER", str, base.worker),
+        batch_size=number("BATCH_SIZE", base.batch_size, 1, 1000, whole),
+        max_attempts=number("MAX_ATTEMPTS", base.max_attempts, 1, 1000, whole),
+        timeout=float(number("TIMEOUT", base.timeout, 0.1, 300, real)),
+        exit_timeout=float(number("EXIT_TIMEOUT", base.exit_timeout, 0, 300, real)),
+        queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
+        queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
+    )
+    if result.worker not in WORKERS:
+        section.wrong("WORKER", f"must be one of {', '.join(map(repr, WORKERS))}")
+    section.done()
+    return result
+
+
+def _proxies(top: Section) -> int | tuple[str, ...]:
+    value = top.take("TRUSTED_PROXIES", (int, list, tuple), 0)
+    if isinstance(value, int):
+        if value < 0:
+            top.wrong("TRUSTED_PROXIES", "must be a count of at least 0 or a list of networks")
+            return 0
+        return value
+    return tuple(_strings(top, "TRUSTED_PROXIES"))
+
+
+def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:
+    section = Section(top.at("PLUGIN_OPTIONS"), top.take("PLUGIN_OPTIONS", Mapping), top.problems)
+    for name, options in section.data.items():
+        if not isinstance(options, Mapping):
+            section.wrong(name, "must be a dictionary")
+    return {str(k): v for k, v in section.data.items() if isinstance(v, Mapping)}

@@ -1,0 +1,1 @@
+"""Where events come in other than through the host app."""
