@@ -17,7 +17,9 @@ def add(request, sku):
     product = get_object_or_404(Product, sku=sku)
     form = AddToCartForm(request.POST)
     if not form.is_valid():
-        return render(request, "catalog/product.html", {"product": product, "form": form}, status=400)
+        return render(
+            request, "catalog/product.html", {"product": product, "form": form}, status=400
+        )
     Cart(request.session).add(product, form.cleaned_data["quantity"])
     messages.success(request, f"{product.name} is in your cart.")
     return redirect("cart:detail")

@@ -9,7 +9,9 @@ def home(request):
 
 
 def product(request, slug):
-    return render(request, "catalog/product.html", {"product": get_object_or_404(Product, slug=slug)})
+    return render(
+        request, "catalog/product.html", {"product": get_object_or_404(Product, slug=slug)}
+    )
 
 
 def search(request):
