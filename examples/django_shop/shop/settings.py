@@ -96,6 +96,14 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"shop": {"level": "INFO"}},
+}
+
 CURRENCY = "EUR"
 PAYMENT_WEBHOOK_SECRET = os.environ.get("PAYMENT_WEBHOOK_SECRET", "example-webhook-secret")
 
@@ -112,7 +120,7 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
             "meta": {
                 "DATASET_ID": os.environ.get("CAPI_META_DATASET_ID", "1234567890"),
                 "ACCESS_TOKEN": os.environ.get("CAPI_META_ACCESS_TOKEN", "sandbox-token"),
-                # An example must not reach Meta by accident: without SANDBOX_URL it talks to itself.
+                # An example must not reach Meta by accident: without SANDBOX_URL it stays here.
                 "API_URL": os.environ.get("SANDBOX_URL", "http://127.0.0.1:8765"),
             },
         },
