@@ -4,6 +4,7 @@ from wtforms import (
     EmailField,
     IntegerField,
     PasswordField,
+    SelectChoice,
     SelectField,
     StringField,
     TelField,
@@ -23,13 +24,14 @@ from .extensions import db
 from .models import User
 
 COUNTRIES = [
-    ("DE", "Germany"),
-    ("AT", "Austria"),
-    ("FR", "France"),
-    ("NL", "Netherlands"),
-    ("US", "United States"),
+    SelectChoice("DE", "Germany"),
+    SelectChoice("AT", "Austria"),
+    SelectChoice("FR", "France"),
+    SelectChoice("NL", "Netherlands"),
+    SelectChoice("US", "United States"),
 ]
 CARD, INVOICE = "card", "invoice"
+PAYMENTS = [SelectChoice(CARD, "Card"), SelectChoice(INVOICE, "Invoice")]
 
 
 def email_field(label="Email"):
@@ -55,7 +57,7 @@ class CheckoutForm(FlaskForm):
     city = text_field("City", 80)
     state = StringField("State", [Optional(), Length(max=80)])
     country = SelectField("Country", choices=COUNTRIES, default="DE")
-    payment = SelectField("Pay by", choices=[(CARD, "Card"), (INVOICE, "Invoice")], default=CARD)
+    payment = SelectField("Pay by", choices=PAYMENTS, default=CARD)
     card_number = StringField(
         "Card number", [Length(max=23)], filters=[lambda text: (text or "").replace(" ", "")]
     )
