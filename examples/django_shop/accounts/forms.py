@@ -8,7 +8,7 @@ User = get_user_model()
 class RegistrationForm(BaseUserCreationForm):
     """Opens an account; the e-mail address is also the username."""
 
-    email = forms.EmailField()
+    email = forms.EmailField(max_length=150)
     first_name = forms.CharField(max_length=80)
     last_name = forms.CharField(max_length=80)
 
@@ -29,6 +29,11 @@ class RegistrationForm(BaseUserCreationForm):
 
 class LoginForm(AuthenticationForm):
     username = forms.EmailField(label="Email", widget=forms.EmailInput(attrs={"autofocus": True}))
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Please enter a correct email and password.",
+    }
 
     def clean_username(self):
         return self.cleaned_data["username"].lower()
