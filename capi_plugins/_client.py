@@ -131,7 +131,7 @@ class Client:
         self._active = settings.enabled and bool(destinations)
         self._processes: dict[int, _Process] = {}
         self._closed = False
-        _close_at_exit(self)
+        self._at_exit = _close_at_exit(self)
 
     # ------------------------------------------------------------------ a request of the host
 
@@ -394,6 +394,7 @@ class Client:
         if self._closed:
             return FlushResult(waiting=0)
         self._closed = True
+        atexit.unregister(self._at_exit)
         limit = self.settings.delivery.exit_timeout if timeout is None else timeout
         waiting = 0
         process = self._processes.get(os.getpid())
@@ -423,7 +424,7 @@ class Client:
         return process
 
 
-def _close_at_exit(client: Client) -> None:
+def _close_at_exit(client: Client) -> Callable[[], None]:
     reference = weakref.ref(client)
 
     def close() -> None:
@@ -431,4 +432,4 @@ def _close_at_exit(client: Client) -> None:
         if alive is not None:
             alive.close()
 
-    atexit.register(close)
+    return atexit.register(close)
