@@ -184,9 +184,7 @@ class Worker:
             try:
                 self._step(lane, None)
             except Exception as error:
-                _log.error(
-                    "delivery to %s failed with %s", lane.name, type(error).__name__
-                )
+                _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
                 lane.failures += 1
                 lane.not_before = self._clock() + backoff(lane.failures)
             finally:
