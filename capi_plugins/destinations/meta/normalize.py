@@ -190,7 +190,9 @@ def month_of_birth(value: str) -> str:
 
 def _two_digits(value: str, highest: int) -> str:
     digits = value.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 3 and 0 < int(digits) <= highest):  # noqa: E501, PLR2004
+    if not (
+        digits.isascii() and digits.isdigit() and len(digits) < 3 and 0 < int(digits) <= highest
+    ):  # noqa: E501, PLR2004
         raise Unusable(f"is not a number from 1 to {highest}")
     return digits.zfill(2)
 

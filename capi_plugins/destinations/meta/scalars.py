@@ -12,10 +12,10 @@ import decimal
 import enum
 import math
 import re
+from collections.abc import Collection, KeysView, ValuesView
 
-MAX_INTEGER = 2**53
-"""Beyond this a JSON number is not exact everywhere."""
 MAX_NUMBER = 1e15
+"""Beyond this a JSON number is not exact everywhere."""
 
 _GROUPED = re.compile(
     r"""[+-]?(?:
@@ -193,3 +193,13 @@ def moment(value: object) -> str:
     except ValueError:
         raise Unusable("is not a date: use YYYY-MM-DD") from None
     return result
+
+
+def items(value: object) -> Collection[object] | None:
+    """Return the members of a list-like value; None when it is a single value.
+
+    Only plain containers count: lazy text is iterable too, and its letters are no members.
+    """
+    if isinstance(value, list | tuple | set | frozenset | KeysView | ValuesView):
+        return value
+    return None
