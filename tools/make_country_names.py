@@ -30,7 +30,7 @@ FILE = "capi_plugins/destinations/meta/country_names.json"
 LANGUAGES = """
     en de fr es it pt nl pl ru uk tr sv da nb nn fi cs sk hu ro bg el hr sr sl et lv lt
     ar he fa hi bn id ms vi th ja ko zh zh_Hant ca eu gl is ga mk sq bs
-""".split()
+""".split()  # noqa: SIM905 - a table, not a list of lines
 # What people write and neither source has.
 ALIASES = {
     "america": "us",
@@ -79,7 +79,7 @@ def key(text: str) -> str | None:
         result = letters(text)
     except Unusable:
         return None
-    return result if len(result) > 2 or not result.isascii() else None
+    return result if len(result) > len("us") or not result.isascii() else None
 
 
 def plain(text: str) -> str:

@@ -20,7 +20,7 @@ from capi_plugins.destinations.meta.fields import (
 from capi_plugins.exceptions import InvalidEvent
 
 EXPIRY_MARGIN = 60
-"""Seconds before Meta's limit at which an event is given up; a request and a skewed clock fit in."""
+"""Seconds before Meta's limit at which an event is given up: a request and a skewed clock fit in."""
 MAX_EVENT_BYTES = 256_000
 """Largest encoded event; thousands of contents stay below."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,7 +91,7 @@ def scalar(value: object) -> str | int | float | bool:
     if isinstance(value, str):
         # An empty text is an answer, too.
         return sendable(value, MAX_TEXT) if value.strip() else ""
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
         raise Unusable("is bytes")

@@ -9,7 +9,7 @@ Source: Meta's page *Customer Information Parameters*; where it is silent, Meta'
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import re
 import unicodedata
@@ -35,13 +35,14 @@ _PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 _NO_LETTERS = _PUNCTUATION + b"0123456789"
 _LOWER = bytes(range(128)).lower() + bytes(range(128, 256))
 _NOT_IN_EMAIL = bytes(range(33)) + b'"(),:;<>[\\]\x7f'
-# Letters by category that stand for an apostrophe: ʹ ʺ ʻ ʼ.
+# Letters by category, apostrophes by use (U+02BC in Ukrainian, U+02BB in Hawaiian).
 _APOSTROPHES = frozenset("\u02b9\u02ba\u02bb\u02bc")
 _MAX_EMAIL = 254
 
 _DATE = re.compile(
     r"(\d{1,4})\s?([./-])\s?(\d{1,2})\s?\2\s?(\d{1,4})(?:[T\s].*)?|(\d{4})(\d{2})(\d{2})", re.DOTALL
 )
+_FEW_DIGITS = re.compile(r"\d{1,4}", re.ASCII)
 _FIRST_YEAR = 1900
 _MONTHS = 12
 _GENDERS = {
@@ -166,48 +167,38 @@ def date_of_birth(value: str) -> str:
     else:
         raise Unusable("is not a date with a four-digit year")
     try:
-        date = datetime.date(int(year), int(month), int(day))
+        date = dt.date(int(year), int(month), int(day))
     except ValueError:
         raise Unusable("is not a date") from None
-    if not _FIRST_YEAR <= date.year <= _this_year():
+    if date.year < _FIRST_YEAR or date > _today():
         raise Unusable("is before 1900 or in the future")
     return date.strftime("%Y%m%d")
 
 
-def _this_year() -> int:
-    return datetime.datetime.now(tz=datetime.UTC).year
+def _today() -> dt.date:
+    return dt.datetime.now(tz=dt.UTC).date()
 
 
 def day_of_birth(value: str) -> str:
     """Two digits, 01 to 31 (Meta's ``dobd``)."""
-    return _two_digits(value, 31)
+    return f"{_within(value, 1, 31):02}"
 
 
 def month_of_birth(value: str) -> str:
     """Two digits, 01 to 12 (Meta's ``dobm``)."""
-    return _two_digits(value, _MONTHS)
-
-
-def _two_digits(value: str, highest: int) -> str:
-    digits = value.strip()
-    if not (
-        digits.isascii() and digits.isdigit() and len(digits) < 3 and 0 < int(digits) <= highest
-    ):  # noqa: E501, PLR2004
-        raise Unusable(f"is not a number from 1 to {highest}")
-    return digits.zfill(2)
+    return f"{_within(value, 1, _MONTHS):02}"
 
 
 def year_of_birth(value: str) -> str:
     """Four digits, 1900 to now (Meta's ``doby``)."""
+    return str(_within(value, _FIRST_YEAR, _today().year))
+
+
+def _within(value: str, lowest: int, highest: int) -> int:
     digits = value.strip()
-    if not (
-        digits.isascii()
-        and digits.isdigit()
-        and len(digits) == 4  # noqa: PLR2004 - a year
-        and _FIRST_YEAR <= int(digits) <= _this_year()
-    ):
-        raise Unusable("is not a year from 1900 on")
-    return digits
+    if not _FEW_DIGITS.fullmatch(digits) or not lowest <= int(digits) <= highest:
+        raise Unusable(f"is not a number from {lowest} to {highest}")
+    return int(digits)
 
 
 def gender(value: str) -> str:

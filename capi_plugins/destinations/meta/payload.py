@@ -9,7 +9,7 @@ Source: Meta's page *Server Event Parameters*.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import orjson
@@ -219,23 +219,26 @@ def _put_processing_options(
         return
     wire["data_processing_options"] = options
     if options:
-        for name, allowed in (("country", LDU_COUNTRIES), ("state", LDU_STATES)):
-            key = f"data_processing_options_{name}"
+        for key, read in (
+            ("data_processing_options_country", _ldu_country),
+            ("data_processing_options_state", _ldu_state),
+        ):
             wire[key] = 0
-            _put(
-                wire,
-                key,
-                getattr(event, key),
-                lambda value, known=allowed: _member(value, known),
-                notes,
-            )
+            _put(wire, key, getattr(event, key), read, notes)
 
 
-def _member(value: object, allowed: Any) -> int:
-    result = integer(value)
-    if result not in allowed:
+def _ldu_country(value: object) -> int:
+    return _known(integer(value), LDU_COUNTRIES)
+
+
+def _ldu_state(value: object) -> int:
+    return _known(integer(value), LDU_STATES)
+
+
+def _known(code: int, codes: Container[int]) -> int:
+    if code not in codes:
         raise Unusable("is not a code Meta knows")
-    return result
+    return code
 
 
 def _check(wire: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ COUNTRIES = frozenset(
     nc ne nf ng ni nl no np nr nu nz om pa pe pf pg ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw
     sa sb sc sd se sg sh si sj sk sl sm sn so sr ss st sv sx sy sz tc td tf tg th tj tk tl tm tn to
     tr tt tv tw tz ua ug um us uy uz va vc ve vg vi vn vu wf ws xk ye yt za zm zw
-    """.split()
+    """.split()  # noqa: SIM905 - a table, not a list of lines
 )
 """ISO 3166-1 alpha-2, and ``xk`` (Kosovo), which everybody uses."""
 
@@ -205,6 +205,6 @@ def country(value: str) -> str:
 @functools.cache
 def _names() -> dict[str, str]:
     # 250 kB that shops which store codes never need.
-    file = importlib.resources.files(__package__) / "country_names.json"
+    file = importlib.resources.files("capi_plugins.destinations.meta") / "country_names.json"
     names: dict[str, str] = orjson.loads(file.read_bytes())["names"]
     return names

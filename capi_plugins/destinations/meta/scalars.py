@@ -7,11 +7,12 @@ proxies whose object is gone. Every function here returns a plain value or raise
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import math
 import re
+import unicodedata
 from collections.abc import Collection, KeysView, ValuesView
 
 MAX_NUMBER = 1e15
@@ -29,6 +30,7 @@ _GROUPED = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_LONGEST_NUMBER = 40
 _FLAGS = {
     "1": True,
     "true": True,
@@ -73,7 +75,7 @@ def _number_text(value: float | decimal.Decimal) -> str:
         return int.__repr__(value)
     if not math.isfinite(value):
         raise Unusable("is not a number")
-    if abs(value) < MAX_NUMBER and value == int(value):
+    if -MAX_NUMBER < value < MAX_NUMBER and value == int(value):
         # Spreadsheets and data frames turn whole numbers into 94035.0.
         return str(int(value))
     return str(value)
@@ -95,13 +97,11 @@ def sendable(value: object, limit: int) -> str:
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
     if not result.isprintable():
-        result = "".join(character for character in result if character >= " " != "\x7f")
+        result = "".join(each for each in result if unicodedata.category(each) != "Cc")
         try:
             result.encode()
         except UnicodeEncodeError:
             raise Unusable("is not valid text") from None
-        if not result:
-            raise Unusable("is empty")
     return result
 
 
@@ -111,13 +111,11 @@ def number(value: object) -> int | float:
     Raises:
         Unusable: It is no finite number, out of range, or ``1,234``, which has two readings.
     """
-    kind = type(value)
-    if kind is not int and kind is not float:
-        value = _to_number(value)
-    if not -MAX_NUMBER < value < MAX_NUMBER:  # type: ignore[operator]
+    result = value if type(value) is int or type(value) is float else _to_number(value)
+    if not -MAX_NUMBER < result < MAX_NUMBER:
         # NaN ends here too.
         raise Unusable("is not a number in range")
-    return value  # type: ignore[return-value]
+    return result
 
 
 def _to_number(value: object) -> int | float:
@@ -130,12 +128,10 @@ def _to_number(value: object) -> int | float:
     if isinstance(value, float | decimal.Decimal):
         return float(value)
     digits = text(value).strip()
-    if len(digits) > 40:  # noqa: PLR2004 - longer than any amount
-        raise Unusable("is not a number")
-    if _PLAIN.fullmatch(digits):
+    if len(digits) < _LONGEST_NUMBER and _PLAIN.fullmatch(digits):
         whole = digits.lstrip("+-").isdigit()
         return int(digits) if whole else float(digits)
-    if _GROUPED.fullmatch(digits):
+    if len(digits) < _LONGEST_NUMBER and _GROUPED.fullmatch(digits):
         return float(_ungroup(digits))
     raise Unusable("is not a number, or has two readings: use 1234.50")
 
@@ -185,11 +181,11 @@ def moment(value: object) -> str:
     Raises:
         Unusable: It is neither a date nor text in one of these forms.
     """
-    if isinstance(value, datetime.date):
+    if isinstance(value, dt.date):
         return value.isoformat()
     result = sendable(value, 40)
     try:
-        datetime.datetime.fromisoformat(result)
+        dt.datetime.fromisoformat(result)
     except ValueError:
         raise Unusable("is not a date: use YYYY-MM-DD") from None
     return result
