@@ -12,6 +12,7 @@ from capi_plugins.destinations.meta import fields
 from capi_plugins.sandbox.case import Case, is_empty, number_of
 from capi_plugins.sandbox.refusals import Notice
 from capi_plugins.sandbox.rules_people import looks_hashed, texts
+from capi_plugins.sandbox.rules_time import MILLISECONDS_FROM
 
 NOTHING: Final = {
     hashlib.sha256(word.encode()).hexdigest(): word or "an empty text"
@@ -154,8 +155,9 @@ def _clicks(case: Case) -> Iterator[Notice]:
             form = "fb.1.<milliseconds>." + ("<fbclid>" if key == "fbc" else "<random number>")
             yield Notice(f"{key}_form", key, f"{key} must have the form {form}.")
             continue
-        created, identifier = int(match[2]) / 1000, match[3]
-        if created * 1000 < 100_000_000_000 or created > case.now + DAY:
+        milliseconds, identifier = int(match[2]), match[3]
+        created = milliseconds / 1000
+        if milliseconds < MILLISECONDS_FROM or created > case.now + DAY:
             yield Notice(f"{key}_time", key, f"The time in {key} must be Unix milliseconds.")
         elif case.now - created > fields.CLICK_ID_MAX_AGE:
             yield Notice(f"{key}_expired", key, f"{key} is more than 90 days old.")

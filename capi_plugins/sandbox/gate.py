@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import re
@@ -71,7 +71,7 @@ def check_request(incoming: Incoming, rules: Rulebook, now: float) -> Refusal | 
     )
 
 
-def _unsupported(verb: str, dataset: str, field: str, *, evidence: str = "F") -> Refusal:
+def _unsupported(verb: str, dataset: str, field: str) -> Refusal:
     return Refusal(
         reason="unsupported_method" if field == "method" else "unknown_dataset",
         text="Events are sent with POST."
@@ -101,8 +101,8 @@ def _check_version(version: str | None, mode: Mode, now: float) -> Refusal | Non
             field="version",
         )
     end = fields.GRAPH_VERSIONS[version]
-    today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
-    if end is not None and today >= datetime.date.fromisoformat(end):
+    today = dt.datetime.fromtimestamp(now, dt.UTC).date()
+    if end is not None and today >= dt.date.fromisoformat(end):
         return _version_problem(f"Graph API {version} ended on {end}.")
     return None
 

@@ -62,6 +62,16 @@ class _Judged:
     warnings: tuple[Notice, ...]
 
 
+@attrs.frozen(kw_only=True)
+class _Verdict:
+    events: list[_Judged]
+    refusal: Refusal | None
+    answer: Answer | None
+    now: float
+    latency: float
+    fault: str
+
+
 class Graph:
     """The events edge with its rules, faults and memory."""
 
@@ -92,7 +102,15 @@ class Graph:
         delivery = taken.get("delivery")
         if delivery is not None and delivery.kind == "drop_after_storing":
             answer = None
-        self._keep(incoming, events, refusal, answer, now, started, taken)
+        kept = _Verdict(
+            events=events,
+            refusal=refusal,
+            answer=answer,
+            now=now,
+            latency=time.perf_counter() - started,
+            fault=", ".join(fault.kind for fault in taken.values()),
+        )
+        self._keep(incoming, kept)
         self._wait(taken, released)
         return Reply(answer=answer, delivery=delivery, released=released)
 
@@ -145,18 +163,10 @@ class Graph:
             content.get("error", {}).pop("fbtrace_id", None)
         return answers.as_answer(content, status, headers)
 
-    def _keep(
-        self,
-        incoming: wire.Incoming,
-        events: list[_Judged],
-        refusal: Refusal | None,
-        answer: Answer | None,
-        now: float,
-        started: float,
-        taken: dict[Group, Fault],
-    ) -> None:
+    def _keep(self, incoming: wire.Incoming, verdict: _Verdict) -> None:
         dataset = gate.dataset_in(incoming.path)
-        shown = events or [_Judged(payload=None, problems=(), warnings=())]
+        refusal, answer = verdict.refusal, verdict.answer
+        shown = verdict.events or [_Judged(payload=None, problems=(), warnings=())]
 
         def build(is_duplicate: Callable[[str, Any, float], bool]) -> ReceivedRequest:
             return ReceivedRequest(
@@ -170,9 +180,10 @@ class Graph:
                     ReceivedEvent(
                         dataset=dataset,
                         payload=event.payload,
-                        received_at=now,
+                        received_at=verdict.now,
                         test_event_code=incoming.test_event_code,
-                        duplicate=refusal is None and is_duplicate(dataset, event.payload, now),
+                        duplicate=refusal is None
+                        and is_duplicate(dataset, event.payload, verdict.now),
                         warnings=event.warnings,
                         refusal=refusal,
                         problems=event.problems,
@@ -183,9 +194,9 @@ class Graph:
                 token_source=incoming.token_source,
                 encoding=incoming.encoding,
                 size=incoming.size,
-                received_at=now,
-                latency=time.perf_counter() - started,
-                fault=", ".join(fault.kind for fault in taken.values()),
+                received_at=verdict.now,
+                latency=verdict.latency,
+                fault=verdict.fault,
             )
 
         self._store.record(build)

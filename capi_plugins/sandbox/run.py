@@ -72,7 +72,7 @@ def serve(
     }
     try:
         dataset = next(iter(datasets)) if datasets else "1234567890"
-        token = "its token" if datasets else "sandbox-token"  # noqa: S105 - words to show
+        token = "its token" if datasets else "sandbox-token"
         out.write(WELCOME.format(mode=mode, url=sandbox.url, dataset=dataset, token=token))
         out.flush()
         stop.wait()

@@ -63,13 +63,13 @@ class Incoming:
         return code if isinstance(code, str) and code else None
 
 
-class _Unreadable(ValueError):
+class _UnreadableError(ValueError):
     """The body cannot be read; the text says why."""
 
     too_large = False
 
 
-class _TooLarge(_Unreadable):
+class _TooLargeError(_UnreadableError):
     too_large = True
 
 
@@ -85,7 +85,7 @@ def read(request: Request) -> Incoming:
     try:
         raw = _read_body(request)
         body = _parameters(request, _decompress(request, raw), encoding)
-    except _Unreadable as error:
+    except _UnreadableError as error:
         problem, too_large = str(error), error.too_large
     query = dict(request.args.items())
     parameters = {**query, **body}
@@ -127,10 +127,10 @@ def _read_body(request: Request) -> bytes:
         raise
     except (HTTPException, OSError, ValueError) as error:
         if getattr(error, "code", None) == 413:  # noqa: PLR2004 - the status of that name
-            raise _TooLarge("The body is too large") from None
-        raise _Unreadable("The body could not be read") from None
+            raise _TooLargeError("The body is too large") from None
+        raise _UnreadableError("The body could not be read") from None
     if len(raw) > BODY_LIMIT:
-        raise _TooLarge("The body is too large")
+        raise _TooLargeError("The body is too large")
     return raw
 
 
@@ -139,16 +139,16 @@ def _decompress(request: Request, raw: bytes) -> bytes:
     if coding in {"identity", ""}:
         return raw
     if coding not in {"gzip", "x-gzip"}:
-        raise _Unreadable("Content-Encoding is neither gzip nor identity")
+        raise _UnreadableError("Content-Encoding is neither gzip nor identity")
     decompressor = zlib.decompressobj(wbits=31)
     try:
         plain = decompressor.decompress(raw, BODY_LIMIT + 1)
     except zlib.error:
-        raise _Unreadable("The body is not valid gzip") from None
+        raise _UnreadableError("The body is not valid gzip") from None
     if len(plain) > BODY_LIMIT:
-        raise _TooLarge("The body is too large")
+        raise _TooLargeError("The body is too large")
     if not decompressor.eof:
-        raise _Unreadable("The gzip body is cut off")
+        raise _UnreadableError("The gzip body is cut off")
     return plain
 
 
@@ -158,13 +158,13 @@ def _parameters(request: Request, body: bytes, encoding: str) -> dict[str, Any]:
     if not body:
         return {}
     if encoding not in {"json", "none"}:
-        raise _Unreadable("Content-Type is neither JSON nor a form")
+        raise _UnreadableError("Content-Type is neither JSON nor a form")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise _Unreadable("The body is not valid JSON") from None
+        raise _UnreadableError("The body is not valid JSON") from None
     if not isinstance(content, dict):
-        raise _Unreadable("The body is not a JSON object")
+        raise _UnreadableError("The body is not a JSON object")
     return content
 
 
@@ -184,7 +184,7 @@ def _form(request: Request, body: bytes) -> dict[str, Any]:
             form[name] = upload.stream.read().decode("utf-8", "replace")
             upload.close()
     except (HTTPException, ValueError):
-        raise _Unreadable("The form could not be read") from None
+        raise _UnreadableError("The form could not be read") from None
     return form
 
 
