@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -40,6 +41,7 @@ class Control:
         self._store = store
         self._allowed_hosts = LOOPBACK | allowed_hosts
         self._alive = alive
+        self._run = secrets.token_hex(8)
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "events"): self._events,
             ("GET", "stream"): self._stream,
@@ -86,11 +88,13 @@ class Control:
         rules = self._graph.rules
         datasets = None if rules.datasets is None else sorted(rules.datasets)
         return {
+            "run": self._run,
             "mode": rules.mode,
             "datasets": datasets,
             "generation": self._store.generation,
             "faults": [
-                {"kind": fault.kind, "times": fault.times} for fault in self._graph.faults.pending
+                {"kind": fault.kind, "title": fault.title, "times": fault.times}
+                for fault in self._graph.faults.pending
             ],
         }
 

@@ -61,6 +61,13 @@ class Fault:
         """What of a request's handling it changes."""
         return GROUPS[self.kind]
 
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.kind == "error":
+            return f"error code {self.answer().content['error']['code']}, HTTP {self.status}"
+        return f"HTML, HTTP {self.status}" if self.kind == "html" else self.kind.replace("_", " ")
+
     def answer(self) -> Answer:
         """Return the answer of a fault that replaces the verdict."""
         media = "text/html; charset=utf-8" if self.kind == "html" else None

@@ -130,9 +130,9 @@ class Graph:
         ]
         if "answer" in taken:
             fault = taken["answer"]
-            text = f"The sandbox was told to do this: {fault.kind}."
-            status = fault.status if fault.body else 0
-            return events, Refusal(reason="injected", text=text, status=status, code=0)
+            return events, Refusal(
+                reason="injected", text=f"Injected fault: {fault.title}.", status=0, code=0
+            )
         refusal = gate.check_request(incoming, self.rules, now) or body_refusal
         if refusal is None:
             refusal = next((event.problems[0] for event in events if event.problems), None)

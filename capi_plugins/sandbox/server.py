@@ -19,11 +19,11 @@ from capi_plugins.sandbox.refusals import Refusal
 
 logger = logging.getLogger("capi_plugins.sandbox")
 
+SCRIPTS: Final = ("app.js", "detail.js", "elements.js", "faults.js", "summary.js")
 PAGE: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
-    f"{PREFIX}app.js": ("app.js", "text/javascript; charset=utf-8"),
-    f"{PREFIX}detail.js": ("detail.js", "text/javascript; charset=utf-8"),
     f"{PREFIX}style.css": ("style.css", "text/css; charset=utf-8"),
+    **{f"{PREFIX}{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
 }
 PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
