@@ -342,7 +342,11 @@ def test_one_connection_in_the_pool_is_enough(shop, recorder):
         session.commit()
         assert session.scalars(sqlalchemy.select(shop.Order)).one().number == "A1"
 
-    shop.app.teardown_appcontext(lambda _: flask.g.pop("session").close())
+    @shop.app.teardown_appcontext
+    def close(_):
+        if "session" in flask.g:
+            flask.g.session.close()
+
     assert visit(shop, view) == 200
     assert seen(recorder) == [("Purchase", "Purchase.A1")]
     engine.dispose()
@@ -366,7 +370,8 @@ def test_async_session_counts_at_its_commit(shop, recorder, tmp_path):
         async with engine.begin() as connection:
             await connection.run_sync(shop.db.metadata.create_all)
         async with AsyncSession(engine) as session:
-            session.add(shop.Order(number="A1", paid=True))
+            placed = shop.Order(number="A1", paid=True)
+            session.add_all([placed, shop.Line(order=placed, sku="MUG", quantity=2)])
             await session.commit()
             session.add(shop.Order(number="A2", paid=True))
             await session.flush()
@@ -377,3 +382,5 @@ def test_async_session_counts_at_its_commit(shop, recorder, tmp_path):
     shop.app.add_url_rule("/", "view", view)
     assert shop.app.test_client().get("/").status_code == 200
     assert seen(recorder) == [("Purchase", "Purchase.A1")]
+    assert recorder.events[0]["custom_data"]["contents"] == CONTENTS
+    assert recorder.events[0]["url"] == "http://localhost/"

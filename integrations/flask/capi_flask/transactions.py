@@ -195,4 +195,4 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
         above.wrote = above.wrote or frame.wrote
         return
     for confirm in frame.confirm:
-        confirm()
+        fenced(confirm)()
