@@ -6,6 +6,7 @@ because a bad field must cost the field and never the event.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
@@ -44,6 +45,7 @@ class _Fields:
     __slots__ = ()
 
     @classmethod
+    @functools.cache
     def names(cls) -> tuple[str, ...]:
         """The names of the fields, in order."""
         return tuple(field.name for field in attrs.fields(cls))  # type: ignore[arg-type]
@@ -52,20 +54,10 @@ class _Fields:
         """Return a copy in which the empty fields have the values of ``other``."""
         missing = {
             name: value
-            for name in field_names(type(self))
+            for name in self.names()
             if is_empty(getattr(self, name)) and not is_empty(value := getattr(other, name))
         }
         return attrs.evolve(self, **missing) if missing else self  # type: ignore[misc]
-
-
-_NAMES: dict[type, tuple[str, ...]] = {}
-
-
-def field_names(cls: type[_Fields]) -> tuple[str, ...]:
-    names = _NAMES.get(cls)
-    if names is None:
-        names = _NAMES[cls] = cls.names()
-    return names
 
 
 def is_empty(value: object) -> bool:
@@ -179,7 +171,7 @@ class CustomData(_Fields):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Build from a flat mapping; keys that are no field become ``properties``."""
-        names = field_names(cls)
+        names = cls.names()
         known = {key: value for key, value in data.items() if key in names and key != "properties"}
         rest = {str(key): value for key, value in data.items() if key not in names}
         given = data.get("properties")

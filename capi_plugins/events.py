@@ -20,7 +20,6 @@ from capi_plugins.event_data import (
     Number,
     Text,
     UserData,
-    field_names,
     is_empty,
 )
 from capi_plugins.exceptions import InvalidEvent
@@ -242,7 +241,7 @@ def _build_group(
 ) -> UserData | CustomData | AppData:
     known = {str(key): value for key, value in data.items()}
     if name != "custom_data":
-        names = field_names(_GROUPS[name])
+        names = _GROUPS[name].names()
         for key in [key for key in known if key not in names]:
             del known[key]
             notes.append(FieldNote(f"{name}.{key}", f"is not a field of {name}"))
