@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from tests.sandbox.wire_events import EMAIL, NOW, changed, website_purchase
 
 SHOP = website_purchase()

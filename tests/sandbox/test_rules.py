@@ -5,6 +5,8 @@ from __future__ import annotations
 import attrs
 import httpx
 import pytest
+
+from capi_plugins.sandbox import Dataset, Sandbox
 from tests.sandbox.wire_events import (
     AGENT,
     EMAIL,
@@ -15,15 +17,11 @@ from tests.sandbox.wire_events import (
     whatsapp_purchase,
 )
 
-from capi_plugins.sandbox import Dataset, Sandbox
-
 DAY = 86400
 SHOP = website_purchase()
 APP = app_install()
 CHAT = whatsapp_purchase()
-STORE = changed(
-    changed(SHOP, "action_source", "physical_store"), "event_time", int(NOW) - 63 * DAY
-)
+STORE = changed(changed(SHOP, "action_source", "physical_store"), "event_time", int(NOW) - 63 * DAY)
 
 
 @attrs.frozen
@@ -124,9 +122,7 @@ ROWS = [
     Row("45 invented ctwa_clid", changed(CHAT, "user_data.ctwa_clid", "abc"), 2804087),
     Row(
         "46 instagram without account",
-        changed(
-            changed(CHAT, "messaging_channel", "instagram"), "user_data", {"ig_sid": "123"}
-        ),
+        changed(changed(CHAT, "messaging_channel", "instagram"), "user_data", {"ig_sid": "123"}),
         2804079,
     ),
     Row(
