@@ -11,6 +11,7 @@ import attrs
 from werkzeug.wrappers import Request
 
 from capi_plugins.sandbox import answers, gate, wire
+from capi_plugins.sandbox.advice import advise_request
 from capi_plugins.sandbox.answers import Answer
 from capi_plugins.sandbox.case import Dataset
 from capi_plugins.sandbox.faults import Fault, Faults, Group, in_french
@@ -124,11 +125,12 @@ class Graph:
         mode = self.rules.mode
         dataset = (self.rules.datasets or {}).get(gate.dataset_in(incoming.path), Dataset())
         batch, body_refusal = gate.check_body(incoming)
+        aside = tuple(advise_request(incoming.parameters))
         events = [
             _Judged(
                 payload=event,
                 problems=every_problem(event, now, mode, dataset, index=index),
-                warnings=remarks(event, now, mode),
+                warnings=(*remarks(event, now, mode), *aside),
             )
             for index, event in enumerate(batch)
         ]
