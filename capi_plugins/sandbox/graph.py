@@ -14,7 +14,8 @@ from capi_plugins.sandbox import answers, gate, wire
 from capi_plugins.sandbox.advice import advise_request
 from capi_plugins.sandbox.answers import Answer
 from capi_plugins.sandbox.case import Dataset
-from capi_plugins.sandbox.faults import Fault, Faults, Group, in_french
+from capi_plugins.sandbox.fault_queue import Faults
+from capi_plugins.sandbox.faults import Fault, Group, in_french
 from capi_plugins.sandbox.refusals import Notice, Refusal
 from capi_plugins.sandbox.rules import every_problem, remarks
 from capi_plugins.sandbox.store import ReceivedEvent, ReceivedRequest, Store

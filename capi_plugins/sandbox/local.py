@@ -11,7 +11,8 @@ import attrs
 
 from capi_plugins.sandbox.case import Dataset, Mode
 from capi_plugins.sandbox.control import Control
-from capi_plugins.sandbox.faults import Fault, Faults
+from capi_plugins.sandbox.fault_queue import Faults
+from capi_plugins.sandbox.faults import Fault
 from capi_plugins.sandbox.gate import Rulebook
 from capi_plugins.sandbox.graph import Graph
 from capi_plugins.sandbox.server import Application, Server
