@@ -14,7 +14,7 @@ from capi_plugins.destinations.meta.fields import (
     CUSTOM_DATA_ENUMS,
     CUSTOM_DATA_TYPES,
 )
-from capi_plugins.destinations.meta.json_values import MAX_KEY, MAX_TEXT, Cleaner, reason
+from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, reason
 from capi_plugins.destinations.meta.scalars import (
     MAX_NUMBER,
     Unusable,
@@ -70,13 +70,9 @@ def one_of(allowed: tuple[str, ...], value: object) -> str:
     raise Unusable("is none of " + ", ".join(allowed))
 
 
-def _string(value: object) -> str:
-    return sendable(value, MAX_TEXT)
-
-
 def _status(value: object) -> str:
     # Of CompleteRegistration; in the pixel it is a truth value.
-    return str(value).lower() if isinstance(value, bool) else _string(value)
+    return str(value).lower() if isinstance(value, bool) else sendable(value)
 
 
 def _count(value: object) -> int:
@@ -101,7 +97,7 @@ def _flag(value: object) -> int:
 
 _SIMPLE: Mapping[str, Callable[[object], Any]] = {
     "number": number,
-    "string": _string,
+    "string": sendable,
     "integer": _count,
     "flag": _flag,
     "date": moment,
@@ -118,7 +114,7 @@ def _read_strings(value: object, path: str, notes: Notes) -> list[str]:
         if each is None:
             continue
         try:
-            result.append(sendable(each, MAX_TEXT))
+            result.append(sendable(each))
         except Exception as problem:
             notes.append(FieldNote(path, f"an entry {reason(problem)}"))
     if len(result) > MAX_CONTENTS:

@@ -64,7 +64,7 @@ def normalize(value: str, region: str | None = None) -> tuple[str, bool]:
     if region and len(digits) <= _MAX_DIGITS and significant:
         completed = _complete(digits, region.upper())
         if completed:
-            return completed, True
+            return _checked(completed), True
     return _checked(significant), False
 
 
