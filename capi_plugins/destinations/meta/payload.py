@@ -34,7 +34,7 @@ MAX_EVENT_ID = 500
 MAX_URL = 2000
 
 _URL = re.compile(
-    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)([^#\s]*)(?:#.*)?", re.IGNORECASE | re.DOTALL
+    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)((?:[/?][^#\s]*)?)(?:#.*)?", re.IGNORECASE | re.DOTALL
 )
 # What needs no second look: no fragment, no credentials, no spaces.
 _PLAIN_URL = bytes(code for code in range(0x21, 0x7F) if chr(code) not in "#@")
