@@ -181,7 +181,7 @@ WHATSAPP = {
     "event_name": "Purchase",
     "action_source": "business_messaging",
     "messaging_channel": "whatsapp",
-    "user_data": {"whatsapp_business_account_id": "1", "ctwa_clid": "click"},
+    "user_data": {"whatsapp_business_account_id": "1", "ctwa_clid": "Ab-_" * 25},
     "custom_data": {"value": 10, "currency": "EUR"},
 }
 G = {**WHATSAPP, "event_time": NOW}

@@ -51,7 +51,7 @@ def test_every_action_source_passes(build, source):
             {
                 "event_name": "Purchase",
                 "messaging_channel": "whatsapp",
-                "user_data": {"whatsapp_business_account_id": "1", "ctwa_clid": "c"},
+                "user_data": {"whatsapp_business_account_id": "1", "ctwa_clid": "Ab-_" * 12},
                 "custom_data": {"value": 1, "currency": "EUR"},
             },
             "business_messaging",

@@ -162,6 +162,10 @@ def test_any_text_is_a_number_or_refused(value):
         pass
 
 
-@given(value=st.decimals(allow_nan=False, allow_infinity=False, places=2).filter(lambda d: abs(d) < 10**12))
+@given(
+    value=st.decimals(allow_nan=False, allow_infinity=False, places=2).filter(
+        lambda d: abs(d) < 10**12
+    )
+)
 def test_grouping_does_not_change_an_amount(value):
     assert scalars.number(f"{value:,.2f}") == pytest.approx(float(value))

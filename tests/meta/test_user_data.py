@@ -136,7 +136,11 @@ def test_empty_values_are_no_news(user):
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [("1234567890123456", 1234567890123456), (123456789012345, 123456789012345), ("l:" + "1" * 17, int("1" * 17))],
+    [
+        ("1234567890123456", 1234567890123456),
+        (123456789012345, 123456789012345),
+        ("l:" + "1" * 17, int("1" * 17)),
+    ],
 )
 def test_a_lead_id_is_a_number(user, value, sent):
     assert user(lead_id=value)[0]["lead_id"] == sent
