@@ -41,7 +41,7 @@ FOUND = {version: path for version in PYTHONS if (path := _find(version))}
 
 
 def _suits(python: str, django: str) -> bool:
-    return django == "5.2" or python not in ("3.11",)
+    return django == "5.2" or python != "3.11"
 
 
 MATRIX = [

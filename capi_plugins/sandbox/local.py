@@ -42,7 +42,7 @@ class Sandbox:
         True
     """
 
-    def __init__(  # noqa: PLR0917 - a test names what it needs
+    def __init__(
         self,
         port: int = 0,
         mode: Mode = "strict",

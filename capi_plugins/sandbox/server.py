@@ -52,7 +52,7 @@ class Application:
             raise
         except Exception as error:
             # The kind alone: the message and the request may hold personal data.
-            logger.error("sandbox failed on a request: %s", type(error).__name__)  # noqa: TRY400
+            logger.error("sandbox failed on a request: %s", type(error).__name__)
             refusal = Refusal(reason="internal", text="", code=1, message="The sandbox failed")
             made = as_answer(error_body(refusal), 500)
             response = Response(made.body, 500, content_type=made.content_type)

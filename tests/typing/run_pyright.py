@@ -10,7 +10,7 @@ probe = subprocess.run(
     [sys.executable, "-m", "pyright", "--version"], capture_output=True, text=True, check=False
 )
 if probe.returncode != 0:
-    print("pyright cannot run here (it needs Node.js): left out", file=sys.stderr)
+    sys.stderr.write("pyright cannot run here (it needs Node.js): left out\n")
     sys.exit(1 if os.environ.get("CAPI_REQUIRE_SERVICES") else 0)
 sys.exit(
     subprocess.run(
