@@ -149,7 +149,8 @@ class Plugins:
             self._manager.register(plugin, name=name)
             callers = self._manager.get_hookcallers(plugin)
         except Exception as error:
-            raise PluginError(f"plugin {name!r} cannot be used: {error}") from error
+            text = "; ".join(str(error).splitlines())
+            raise PluginError(f"plugin {name!r} cannot be used: {text}") from error
         if not callers:
             raise PluginError(
                 f"plugin {name!r} has no hooks; a plugin is a module or an object with functions "
@@ -188,7 +189,7 @@ class Plugins:
         """Return the destination classes by ``KIND``; the first plugin in order wins."""
         found: dict[str, type[Destination]] = {}
         for impl in self._compile("capi_destination_types"):
-            for cls in self._start_up(impl, {}) or ():
+            for cls in self._start_up(impl, {}, several=True):
                 if not (isinstance(cls, type) and issubclass(cls, Destination)):
                     raise PluginError(
                         f"plugin {impl.plugin!r}: capi_destination_types must offer subclasses of "
@@ -201,7 +202,12 @@ class Plugins:
         """Return the sources by name; the first plugin in order wins."""
         found: dict[str, Source] = {}
         for impl in self._compile("capi_sources"):
-            for source in self._start_up(impl, {}) or ():
+            for source in self._start_up(impl, {}, several=True):
+                if not isinstance(source, Source):
+                    raise PluginError(
+                        f"plugin {impl.plugin!r}: capi_sources must offer sources, objects of a "
+                        "subclass of Source"
+                    )
                 found.setdefault(source.NAME, source)
         return found
 
@@ -217,9 +223,12 @@ class Plugins:
             found.append((impl.plugin, offered))
         return found
 
-    def _start_up(self, impl: Implementation, given: Mapping[str, Any]) -> Any:
+    def _start_up(
+        self, impl: Implementation, given: Mapping[str, Any], *, several: bool = False
+    ) -> Any:
         try:
-            return impl(given)
+            answer = impl(given)
+            return list(answer or ()) if several else answer
         except (PluginError, ConfigurationError):
             raise
         except Exception as error:
