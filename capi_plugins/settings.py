@@ -371,16 +371,16 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
             return 0
         return value
     networks = []
-    for number, text in enumerate(value):
+    for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            parse_network(str(text))
+            parse_network(text)
         except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
                 "'10.0.0.0/8', an address, or 'unix'"
             )
         else:
-            networks.append(str(text))
+            networks.append(text)
     return tuple(networks)
 
 
