@@ -210,7 +210,9 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         where=where,
         on=on or "",
         event=event or "",
-        event_id=None if event_id is None else parse_lookup(event_id, section.at("EVENT_ID"), problems),
+        event_id=None
+        if event_id is None
+        else parse_lookup(event_id, section.at("EVENT_ID"), problems),
         fields=fields,
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),

@@ -136,8 +136,8 @@ EVENTS = st.fixed_dictionaries(
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
 @given(fields=EVENTS, consent=st.sampled_from([Consent.GRANTED, Consent.LIMITED]))
 def test_any_event_becomes_a_payload_or_is_held_back(fields, consent):
-    event = Event(**fields)
     try:
+        event = Event(**fields)
         payload = DESTINATION.payload(event, consent, now=NOW)
     except InvalidEvent as held_back:
         assert 0 < len(str(held_back)) < 500
