@@ -32,8 +32,7 @@ from capi_plugins.exceptions import (
     WebhookError,
 )
 from capi_plugins.hookspecs import hookimpl
-
-__version__ = "0.1.0"
+from capi_plugins.version import __version__
 
 __all__ = [
     "AppData",
@@ -58,6 +57,7 @@ __all__ = [
     "UnknownSource",
     "UserData",
     "WebhookError",
+    "__version__",
     "configure",
     "hookimpl",
 ]

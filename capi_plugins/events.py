@@ -20,7 +20,6 @@ from capi_plugins.event_data import (
     Number,
     Text,
     UserData,
-    field_names,
     is_empty,
 )
 from capi_plugins.exceptions import InvalidEvent
@@ -102,13 +101,15 @@ def _now() -> int:
 
 def _check_group(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     expected = _GROUPS[attribute.name]
-    if not (isinstance(value, expected) or (value is None and attribute.default is None)):
+    # Not isinstance(): that asks the value, which may be an object of the host that raises.
+    right = issubclass(type(value), expected) or (value is None and attribute.default is None)
+    if not right:
         raise InvalidEvent(
             f"{attribute.name} must be {expected.__name__}; Event.from_dict() takes plain mappings"
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Event:
     """One thing a person did.
 
@@ -213,6 +214,8 @@ class Event:
         changes: dict[str, Any] = {}
         for name, value in fields.items():
             current = getattr(self, name)
+            if value is None:
+                continue
             if name in _GROUPS:
                 group = value if isinstance(value, _GROUPS[name]) else _group(name, value)
                 fuller = group if current is None else current.fill(group)
@@ -242,7 +245,7 @@ def _build_group(
 ) -> UserData | CustomData | AppData:
     known = {str(key): value for key, value in data.items()}
     if name != "custom_data":
-        names = field_names(_GROUPS[name])
+        names = _GROUPS[name].names()
         for key in [key for key in known if key not in names]:
             del known[key]
             notes.append(FieldNote(f"{name}.{key}", f"is not a field of {name}"))

@@ -131,8 +131,9 @@ def test_ports_brackets_and_zones_come_off(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["010.0.0.1", "1.2.3.4, 5.6.7.8", "٢٠٣.0.113.7", "1.2.3.4\x00", "1.2.3.4:999999", "x" * 99]
-)  # fmt: skip
+    "text",
+    ["010.0.0.1", "1.2.3.4, 5.6.7.8", "٢٠٣.0.113.7", "1.2.3.4\x00", "1.2.3.4:999999", "1" * 999],
+)
 def test_what_is_no_address_is_none(text):
     assert parse_address(text) is None
 
@@ -161,7 +162,7 @@ def test_whatever_a_visitor_invents_the_proxy_has_the_last_word(forged):
         (11, "CAPI['TRUSTED_PROXIES'] must be a count from 0 to 10"),
         (["10.0.0.0/8", "10.0.0.1/8"], "CAPI['TRUSTED_PROXIES'][1] 10.0.0.1/8 has host bits set"),
         (["cloudflare"], "CAPI['TRUSTED_PROXIES'][0] 'cloudflare' does not appear to be"),
-        ([b"x"], "CAPI['TRUSTED_PROXIES'][0] \"b'x'\" does not appear to be"),
+        ([b"x"], "CAPI['TRUSTED_PROXIES'][0] must be a string, not bytes"),
     ],
 )
 def test_a_wrong_trusted_proxy_is_told_with_its_path(value, problem):

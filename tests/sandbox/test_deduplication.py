@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import concurrent.futures
 
-from tests.sandbox.wire_events import NOW, changed, website_purchase, whatsapp_purchase
-
 from capi_plugins.sandbox import Sandbox
+from tests.sandbox.wire_events import NOW, changed, website_purchase, whatsapp_purchase
 
 SHOP = website_purchase()
 

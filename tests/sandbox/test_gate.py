@@ -6,9 +6,9 @@ import hmac
 import json
 
 import pytest
-from tests.sandbox.wire_events import NOW, changed, website_purchase
 
 from capi_plugins.sandbox import Sandbox
+from tests.sandbox.wire_events import NOW, changed, website_purchase
 
 SHOP = website_purchase()
 EDGE = "/v26.0/1234567890/events"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import attrs
 import httpx
 import pytest
+
+from capi_plugins.sandbox import Dataset, Sandbox
 from tests.sandbox.wire_events import (
     AGENT,
     EMAIL,
@@ -15,15 +17,11 @@ from tests.sandbox.wire_events import (
     whatsapp_purchase,
 )
 
-from capi_plugins.sandbox import Dataset, Sandbox
-
 DAY = 86400
 SHOP = website_purchase()
 APP = app_install()
 CHAT = whatsapp_purchase()
-STORE = changed(
-    changed(SHOP, "action_source", "physical_store"), "event_time", int(NOW) - 63 * DAY
-)
+STORE = changed(changed(SHOP, "action_source", "physical_store"), "event_time", int(NOW) - 63 * DAY)
 
 
 @attrs.frozen
@@ -124,9 +122,7 @@ ROWS = [
     Row("45 invented ctwa_clid", changed(CHAT, "user_data.ctwa_clid", "abc"), 2804087),
     Row(
         "46 instagram without account",
-        changed(
-            changed(CHAT, "messaging_channel", "instagram"), "user_data", {"ig_sid": "123"}
-        ),
+        changed(changed(CHAT, "messaging_channel", "instagram"), "user_data", {"ig_sid": "123"}),
         2804079,
     ),
     Row(
@@ -213,6 +209,23 @@ def test_other_sources_need_no_more_than_an_identifier(source, post):
         "user_data": {"em": [EMAIL]},
     }
     assert post(event).status_code == 200
+
+
+def test_documented_crm_and_limited_data_use_payloads_pass(sandbox, post):
+    lead = {
+        "event_name": "Marketing Qualified Lead",
+        "event_time": int(NOW),
+        "action_source": "system_generated",
+        "user_data": {"lead_id": 1234567890123456, "em": [EMAIL]},
+        "custom_data": {"event_source": "crm", "lead_event_source": "Salesforce"},
+    }
+    limited = SHOP | {
+        "data_processing_options": ["LDU"],
+        "data_processing_options_country": 0,
+        "data_processing_options_state": 0,
+    }
+    assert post(lead, limited).json()["events_received"] == 2
+    assert [event.warnings for event in sandbox.events] == [(), ()]
 
 
 def test_2_one_old_event_refuses_the_whole_batch(sandbox, post):

@@ -7,7 +7,7 @@ import { hasStatus, showCoverage, showNames, showTiles } from "./summary.js";
 
 const KEPT = 10_000;
 const PAGE = 300;
-const CHIPS = 8;
+const CHIPS = 7;
 const element = (id) => document.getElementById(id);
 
 let events = [];
@@ -116,9 +116,10 @@ function drawNow() {
   options(element("source"), "All sources", events.map((event) => event.action_source), filter.source);
   options(element("dataset"), "All datasets", events.map((event) => event.dataset), filter.dataset);
   drawRows(found);
-  element("empty").hidden = events.length > 0;
-  element("list").classList.toggle("is-empty", events.length === 0);
-  document.body.classList.toggle("is-empty", events.length === 0);
+  const empty = events.length === 0 && !paused;
+  element("empty").hidden = !empty;
+  element("list").classList.toggle("is-empty", empty);
+  document.body.classList.toggle("is-empty", empty);
   element("none").hidden = events.length === 0 || found.length > 0;
   element("more").hidden = found.length <= shown;
   element("more-button").textContent = `Show ${Math.min(PAGE, found.length - shown)} older events`;
@@ -186,7 +187,7 @@ function status(event) {
     const innocent = event.problems.length === 0 && event.request.batch > 1 && event.refusal.reason !== "injected";
     const why = innocent ? "because of another event in its batch" : event.refusal.title || event.refusal.text;
     line = make("span", { class: "why", title: event.refusal.text },
-      make("code", {}, codeOf(event.refusal)), " ", why);
+      event.refusal.code ? make("code", {}, codeOf(event.refusal), " ") : null, why);
   } else if (event.status === "duplicate") {
     line = make("span", { class: "why" }, "same name and event_id within 48 h");
   } else if (warnings) {
@@ -290,6 +291,7 @@ element("pause").addEventListener("click", () => {
   element("pause").setAttribute("aria-pressed", String(paused));
   element("pause").textContent = paused ? "Resume" : "Pause";
   if (!paused) add(waiting.splice(0));
+  draw();
 });
 element("clear").addEventListener("click", async () => {
   await call("POST", "clear");
