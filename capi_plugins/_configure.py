@@ -22,6 +22,7 @@ from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
 
 _log = logging.getLogger("capi_plugins.configure")
+_NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
 OutboxFactory = Callable[[Settings], Outbox]
 
 
@@ -157,7 +158,16 @@ def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list
         trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems)
         if trigger is not None:
             found.append(trigger)
-    for plugin, offered in plugins.triggers(settings):
+    recipes = plugins.triggers(settings)
+    if settings.recipes != "auto":
+        names = {plugin for plugin, _ in recipes}
+        problems.extend(
+            f"CAPI['RECIPES'] names {name!r}, which is not a recipe; {suggest(name, names)}"
+            for name in settings.recipes
+            if name not in names
+        )
+        recipes = [item for item in recipes if item[0] in (*settings.recipes, *_NO_RECIPES)]
+    for plugin, offered in recipes:
         mistakes: list[str] = []
         parsed = [
             parse_trigger(data, f"{plugin}[{number}]", mistakes)
@@ -190,6 +200,11 @@ def _outbox(
         **offered,
     }
     factory = known.get(delivery.outbox)
+    if delivery.worker != "thread" and delivery.outbox in ("auto", "memory", "immediate"):
+        problems.append(
+            f"CAPI['DELIVERY']['WORKER'] {delivery.worker!r} needs an outbox that other processes "
+            f"can read, and {delivery.outbox!r} is in memory"
+        )
     if factory is None and "." in delivery.outbox:
         module, _, name = delivery.outbox.rpartition(".")
         try:

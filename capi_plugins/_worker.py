@@ -112,20 +112,19 @@ class Worker:
     def close(self, timeout: float) -> int:
         """Flush, then end the lanes. Returns how many deliveries still wait."""
         deadline = time.monotonic() + timeout
-        waiting = self.flush(timeout) if self._can_start() else 0
+        if self._can_start():
+            self.flush(timeout)
+        else:
+            # An interpreter that is shutting down starts no threads any more.
+            self.run_inline(timeout=timeout)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
             threads = [lane.thread for lane in self._lanes.values() if lane.thread]
-        left = max(0.0, deadline - time.monotonic())
-        if not threads and left:
-            # An interpreter that is shutting down starts no threads any more.
-            self.run_inline(timeout=left)
-            waiting = self._outbox.stats().waiting
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        return waiting
+        return self._outbox.stats().waiting
 
     def stopped(self) -> list[str]:
         """Names of the destinations that were stopped because of their configuration."""
@@ -184,9 +183,7 @@ class Worker:
             try:
                 self._step(lane, None)
             except Exception as error:
-                _log.error(
-                    "delivery to %s failed with %s", lane.name, type(error).__name__
-                )
+                _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
                 lane.failures += 1
                 lane.not_before = self._clock() + backoff(lane.failures)
             finally:

@@ -73,6 +73,4 @@ def tell(signal: NamedSignal, sender: object, **arguments: Any) -> None:
             receiver(sender, **arguments)
         except Exception as error:
             # The text of an exception may hold personal data, its type does not.
-            _log.error(
-                "a receiver of %s failed with %s", signal.name, type(error).__name__
-            )
+            _log.error("a receiver of %s failed with %s", signal.name, type(error).__name__)

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from capi_plugins import __version__
 from capi_plugins.consent import Consent
 from capi_plugins.destinations.base import (
     Destination,
@@ -27,6 +26,7 @@ from capi_plugins.destinations.meta.places import COUNTRIES
 from capi_plugins.events import Event
 from capi_plugins.exceptions import ConfigurationError, InvalidEvent
 from capi_plugins.outbox.base import Delivery
+from capi_plugins.version import __version__
 
 _LOOPBACK = frozenset(["localhost", "127.0.0.1", "::1"])
 _MAX_TEXT = 500

@@ -43,7 +43,7 @@ _FLAGS = {
 }
 
 
-class Unusable(ValueError):  # noqa: N818 - a finding about a value, not a failure
+class Unusable(ValueError):
     """A value cannot be sent; the text is one clause that never contains the value."""
 
 

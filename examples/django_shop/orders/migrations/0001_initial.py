@@ -7,47 +7,98 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
+        ("catalog", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(default=orders.models.new_order_number, editable=False, max_length=20, unique=True)),
-                ('email', models.EmailField(max_length=254)),
-                ('phone', models.CharField(blank=True, max_length=40)),
-                ('first_name', models.CharField(max_length=80)),
-                ('last_name', models.CharField(max_length=80)),
-                ('address', models.CharField(max_length=200)),
-                ('city', models.CharField(max_length=80)),
-                ('state', models.CharField(blank=True, max_length=80)),
-                ('zip', models.CharField(max_length=20, verbose_name='postcode')),
-                ('country', models.CharField(choices=[('DE', 'Germany'), ('AT', 'Austria'), ('FR', 'France'), ('NL', 'Netherlands'), ('US', 'United States')], default='DE', max_length=2)),
-                ('currency', models.CharField(default='EUR', max_length=3)),
-                ('total', models.DecimalField(decimal_places=2, max_digits=10)),
-                ('paid', models.BooleanField(default=False)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='orders', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.CharField(
+                        default=orders.models.new_order_number,
+                        editable=False,
+                        max_length=20,
+                        unique=True,
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254)),
+                ("phone", models.CharField(blank=True, max_length=40)),
+                ("first_name", models.CharField(max_length=80)),
+                ("last_name", models.CharField(max_length=80)),
+                ("address", models.CharField(max_length=200)),
+                ("city", models.CharField(max_length=80)),
+                ("state", models.CharField(blank=True, max_length=80)),
+                ("zip", models.CharField(max_length=20, verbose_name="postcode")),
+                (
+                    "country",
+                    models.CharField(
+                        choices=[
+                            ("DE", "Germany"),
+                            ("AT", "Austria"),
+                            ("FR", "France"),
+                            ("NL", "Netherlands"),
+                            ("US", "United States"),
+                        ],
+                        default="DE",
+                        max_length=2,
+                    ),
+                ),
+                ("currency", models.CharField(default="EUR", max_length=3)),
+                ("total", models.DecimalField(decimal_places=2, max_digits=10)),
+                ("paid", models.BooleanField(default=False)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="orders",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created'],
+                "ordering": ["-created"],
             },
         ),
         migrations.CreateModel(
-            name='OrderLine',
+            name="OrderLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('quantity', models.PositiveIntegerField()),
-                ('unit_price', models.DecimalField(decimal_places=2, max_digits=10)),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='catalog.product')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("quantity", models.PositiveIntegerField()),
+                ("unit_price", models.DecimalField(decimal_places=2, max_digits=10)),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="orders.order",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="catalog.product"
+                    ),
+                ),
             ],
         ),
     ]

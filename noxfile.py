@@ -1,0 +1,127 @@
+"""The test matrix: ``make test-all`` runs all of it, each part skips what the machine lacks."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["matrix", "lowest", "wheel"]
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+DJANGOS = ("5.2", "6.0", "6.1")
+
+
+def _works(path: str | None) -> bool:
+    if path is None:
+        return False
+    answer = subprocess.run([path, "-c", ""], capture_output=True, check=False)
+    return answer.returncode == 0
+
+
+def _find(version: str) -> str | None:
+    """Find an interpreter on the path, else among pyenv's."""
+    candidate = shutil.which(f"python{version}")
+    if _works(candidate):
+        return candidate
+    root = os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv"))
+    for path in sorted(glob.glob(f"{root}/versions/{version}.*/bin/python")):
+        if _works(path):
+            return path
+    return None
+
+
+FOUND = {version: path for version in PYTHONS if (path := _find(version))}
+
+
+def _suits(python: str, django: str) -> bool:
+    return django == "5.2" or python != "3.11"
+
+
+MATRIX = [
+    nox.param(FOUND[python], django, id=f"py{python}-django{django}")
+    for python in FOUND
+    for django in DJANGOS
+    if _suits(python, django)
+]
+
+
+def _install(session: nox.Session, *what: str) -> None:
+    session.install("pip>=25.1")
+    session.install(*what, "--group", "test")
+
+
+def _pytest(session: nox.Session, *arguments: str) -> None:
+    session.run("python", "-m", "pytest", "-q", *(session.posargs or arguments))
+
+
+@nox.session
+@nox.parametrize("python,django", MATRIX)
+def matrix(session: nox.Session, django: str) -> None:
+    """All tests on one interpreter and one Django."""
+    _install(session, "-e", ".[django,flask]", f"Django~={django}.0")
+    _pytest(session)
+
+
+@nox.session
+@nox.parametrize("python", [nox.param(FOUND["3.11"], id="py3.11")] if "3.11" in FOUND else [])
+def lowest(session: nox.Session) -> None:
+    """All tests with the oldest libraries the package allows."""
+    _install(
+        session,
+        "-e",
+        ".[django,flask]",
+        "Django==5.2",
+        "Flask==3.0.0",
+        "attrs==23.2.0",
+        "blinker==1.8.1",
+        "click==8.1.7",
+        "httpx==0.27.0",
+        "orjson==3.10.0",
+        "pluggy==1.5.0",
+        "rich==13.7.0",
+        "werkzeug==3.0.0",
+    )
+    _pytest(session)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """All tests against the wheel that would be published, with the sources out of reach."""
+    place = Path(session.create_tmp())
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(place / "dist"), silent=True)
+    built = next((place / "dist").glob("*.whl"))
+    _install(session, f"{built}[django,flask]", "-c", "constraints.txt")
+    for name in ("tests", "docs", "README.md", "CHANGELOG.md", "pyproject.toml"):
+        source = Path(name)
+        target = place / name
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+    session.chdir(place)
+    _pytest(session, "-m", "not repository")
+
+
+@nox.session
+def other(session: nox.Session) -> None:
+    """All tests on the newest interpreter other than the default one, with the newest Django."""
+    session.log("found %s", ", ".join(FOUND))
+
+
+_NEWEST = [FOUND[version] for version in FOUND if version != "3.11"][-1:]
+if _NEWEST:
+
+    @nox.session(name="other", python=_NEWEST[0])
+    def other_interpreter(session: nox.Session) -> None:
+        """All tests on the newest interpreter that is not 3.11, with the newest libraries."""
+        _install(session, "-e", ".[django,flask]")
+        _pytest(session, "-m", "not repository")
