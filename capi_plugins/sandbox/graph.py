@@ -148,7 +148,7 @@ class Graph:
         taken: dict[Group, Fault],
     ) -> Answer | None:
         french = "language" in taken
-        headers = {"facebook-api-version": "v26.0"}
+        headers: dict[str, str] = {}
         if injected is not None:
             if not injected.body:
                 return None
@@ -156,7 +156,7 @@ class Graph:
             if injected.kind == "html":
                 return made
             content = in_french(made.content) if french else made.content
-            headers = {**headers, **made.headers}
+            headers = made.headers
             status = made.status
         elif refusal is not None:
             content = answers.error_body(answers.in_french(refusal) if french else refusal)
