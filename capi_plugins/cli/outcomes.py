@@ -12,7 +12,7 @@ _CODES = {
     "33": _DATASET,
     "100/33": _DATASET,
     "102": _RENEW,
-    "104": "look at ACCESS_RENEW and APP_SECRET",
+    "104": "look at ACCESS_TOKEN and APP_SECRET",
     "190": _RENEW,
     "200": _DATASET,
     "294": _RENEW,
@@ -22,7 +22,7 @@ _CODES = {
 }
 """Meta's codes, source: Meta's page *Error Codes*."""
 _VERDICTS = {
-    Verdict.STOP: "look at DATASET_ID and ACCESS_RENEW",
+    Verdict.STOP: "look at DATASET_ID and ACCESS_TOKEN",
     Verdict.SPLIT: "the event itself is refused: see what `capi payload` makes of it",
     Verdict.THROTTLED: "wait, and send fewer requests",
     Verdict.RETRY: "try again; if it stays, look at the network and at metastatus.com",
