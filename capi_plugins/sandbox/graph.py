@@ -11,9 +11,11 @@ import attrs
 from werkzeug.wrappers import Request
 
 from capi_plugins.sandbox import answers, gate, wire
+from capi_plugins.sandbox.advice import advise_request
 from capi_plugins.sandbox.answers import Answer
 from capi_plugins.sandbox.case import Dataset
-from capi_plugins.sandbox.faults import Fault, Faults, Group, in_french
+from capi_plugins.sandbox.fault_queue import Faults
+from capi_plugins.sandbox.faults import Fault, Group, in_french
 from capi_plugins.sandbox.refusals import Notice, Refusal
 from capi_plugins.sandbox.rules import every_problem, remarks
 from capi_plugins.sandbox.store import ReceivedEvent, ReceivedRequest, Store
@@ -124,11 +126,12 @@ class Graph:
         mode = self.rules.mode
         dataset = (self.rules.datasets or {}).get(gate.dataset_in(incoming.path), Dataset())
         batch, body_refusal = gate.check_body(incoming)
+        aside = tuple(advise_request(incoming.parameters))
         events = [
             _Judged(
                 payload=event,
                 problems=every_problem(event, now, mode, dataset, index=index),
-                warnings=remarks(event, now, mode),
+                warnings=(*remarks(event, now, mode), *aside),
             )
             for index, event in enumerate(batch)
         ]

@@ -40,3 +40,17 @@ def test_every_fault_is_documented(kind):
 def test_faults_are_values():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Fault.hang().times = 2
+
+
+def test_sandbox_knows_nothing_of_the_payload_builder():
+    import ast
+
+    import capi_plugins.sandbox
+
+    allowed = ("capi_plugins.sandbox", "capi_plugins.destinations.meta")
+    for path in Path(capi_plugins.sandbox.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("capi_plugins"):
+                assert node.module.startswith(allowed), f"{node.module} in {path.name}"
+                if node.module == "capi_plugins.destinations.meta":
+                    assert [name.name for name in node.names] == ["fields"]
