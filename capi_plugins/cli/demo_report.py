@@ -20,7 +20,7 @@ def show_events(out: Console, accepted: Sequence[ReceivedEvent]) -> None:
     table.add_column("Event", no_wrap=True)
     table.add_column("Count", justify="right")
     table.add_column("Value", justify="right", no_wrap=True)
-    table.add_column("Match keys", min_width=19)
+    table.add_column("Match keys", min_width=18)
     table.add_column("Dedup key", overflow="ellipsis", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     by_name: dict[str, list[ReceivedEvent]] = {}
