@@ -87,7 +87,8 @@ def cookiebot(section: Section) -> Reader:
     explicit = section.take("EXPLICIT", bool, default=False)
 
     def read(context: RequestContext) -> Consent | None:
-        for text in layers(context.cookies.get("CookieConsent", "")):
+        # Innermost first: what stands in quotation marks shows only there.
+        for text in reversed([*layers(context.cookies.get("CookieConsent", ""))]):
             if text == "-1":
                 return None if explicit else Consent.GRANTED
             fields = dict(_COOKIEBOT.findall(text))
