@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import attrs
 
+from capi_plugins.client_address import MOST_HOPS, parse_network
+
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
 WORKERS = ("thread", "external", "celery")
@@ -163,7 +165,8 @@ class Settings:
         user_data: ``UserData`` fields and where they are on the signed-in user.
         browser: Options of the browser half, as written.
         delivery: Where deliveries wait and how they leave.
-        trusted_proxies: Number of proxies in front of the host, or their networks.
+        trusted_proxies: Number of proxies in front of the host, or their networks; see
+            ``capi_plugins.client_address``.
         plugins: Modules, objects or dotted paths, in order.
         disabled_plugins: Names of plugins that are not to be loaded.
         autoload: Whether installed plugins are loaded by themselves.
@@ -361,11 +364,24 @@ def _delivery(top: Section) -> DeliverySettings:
 def _proxies(top: Section) -> int | tuple[str, ...]:
     value = top.take("TRUSTED_PROXIES", (int, list, tuple), 0)
     if isinstance(value, int):
-        if value < 0:
-            top.wrong("TRUSTED_PROXIES", "must be a count of at least 0 or a list of networks")
+        if not 0 <= value <= MOST_HOPS:
+            top.wrong(
+                "TRUSTED_PROXIES", f"must be a count from 0 to {MOST_HOPS}, or a list of networks"
+            )
             return 0
         return value
-    return tuple(_strings(top, "TRUSTED_PROXIES"))
+    networks = []
+    for number, text in enumerate(value):
+        try:
+            parse_network(str(text))
+        except ValueError as error:
+            top.problems.append(
+                f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
+                "'10.0.0.0/8', an address, or 'unix'"
+            )
+        else:
+            networks.append(str(text))
+    return tuple(networks)
 
 
 def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:
