@@ -6,8 +6,9 @@ plugins, and for events that a program makes itself.
 
 from __future__ import annotations
 
-from capi_plugins._client import Client, FlushResult, RequestScope
+from capi_plugins._client import Client, FlushResult
 from capi_plugins._configure import configure
+from capi_plugins._scope import RequestScope
 from capi_plugins._triggers import Trigger
 from capi_plugins.consent import Consent
 from capi_plugins.context import FinishedRequest, RequestContext
@@ -31,8 +32,7 @@ from capi_plugins.exceptions import (
     WebhookError,
 )
 from capi_plugins.hookspecs import hookimpl
-
-__version__ = "0.1.0"
+from capi_plugins.version import __version__
 
 __all__ = [
     "AppData",
@@ -57,6 +57,7 @@ __all__ = [
     "UnknownSource",
     "UserData",
     "WebhookError",
+    "__version__",
     "configure",
     "hookimpl",
 ]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import contextvars
 import logging
-import os
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from capi_plugins import signals
+from capi_plugins._delivery import Delivering
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._plugins import Plugins
+from capi_plugins._scope import MOST_PENDING, Build, OnCommit, Pending, RequestScope, current
 from capi_plugins._triggers import Triggers
 from capi_plugins._worker import Worker
 from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
@@ -29,44 +29,6 @@ from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source, SourceRequest
 
 _log = logging.getLogger("capi_plugins.client")
-_PENDING_MOST = 100
-_scope: contextvars.ContextVar[RequestScope | None] = contextvars.ContextVar(
-    "capi_plugins_scope", default=None
-)
-Build = Callable[[], Event | None]
-OnCommit = Callable[[Callable[[], None]], None]
-
-
-class Pending:
-    """An event that was noted, and is captured at the end of the request if it is confirmed."""
-
-    __slots__ = ("build", "confirmed")
-
-    def __init__(self, build: Build, *, confirmed: bool) -> None:
-        self.build = build
-        self.confirmed = confirmed
-
-
-class RequestScope:
-    """One request of the host: what was noted in it, and its context, made when it is needed."""
-
-    def __init__(self, client: Client, context_factory: Callable[[], RequestContext]) -> None:
-        self.client = client
-        self.pending: list[Pending] = []
-        self.open = True
-        self._factory = context_factory
-        self._context: RequestContext | None = None
-
-    @property
-    def context(self) -> RequestContext:
-        """The request in neutral words; empty when the adapter cannot tell."""
-        if self._context is None:
-            try:
-                self._context = self._factory()
-            except Exception as error:
-                self.client.failed("context", error)
-                self._context = NO_REQUEST
-        return self._context
 
 
 @attrs.frozen(kw_only=True)
@@ -81,14 +43,6 @@ class FlushResult:
 
     def __bool__(self) -> bool:
         return self.waiting == 0
-
-
-class _Process:
-    """Outbox and worker of one process: a fork gets its own, and never the parent's events."""
-
-    def __init__(self, outbox: Outbox, worker: Worker) -> None:
-        self.outbox = outbox
-        self.worker = worker
 
 
 class Client:
@@ -124,12 +78,13 @@ class Client:
         self.destinations = destinations
         self.triggers = triggers
         self.sources = sources
-        self._outbox = outbox
         self._user_lookups = user_lookups
         self._clock = clock
         self._pipeline = Pipeline(settings, plugins, destinations, clock)
+        self._delivering = Delivering(
+            outbox, self._make_worker, threads=settings.delivery.worker == "thread"
+        )
         self._active = settings.enabled and bool(destinations)
-        self._processes: dict[int, _Process] = {}
         self._closed = False
         self._at_exit = _close_at_exit(self)
 
@@ -143,18 +98,18 @@ class Client:
             context_factory: Makes the context; called once, and only if the request has an event.
         """
         scope = RequestScope(self, context_factory)
-        token = _scope.set(scope)
+        token = current.set(scope)
         try:
             yield scope
         finally:
             scope.open = False
             with contextlib.suppress(ValueError):
                 # A generator-based host may leave in another context than it came in.
-                _scope.reset(token)
+                current.reset(token)
 
     def current_scope(self) -> RequestScope | None:
         """Return the scope of the request being handled, if it is this client's."""
-        scope = _scope.get()
+        scope = current.get()
         return scope if scope is not None and scope.client is self and scope.open else None
 
     def track(self, event: Event | str, /, **fields: Any) -> None:
@@ -166,7 +121,14 @@ class Client:
             event: The event, or its name.
             **fields: The event's other attributes, when a name is given; groups may be mappings.
         """
-        self.note(lambda: self._made(event, fields))
+        now = self._clock()
+
+        def build() -> Event:
+            if isinstance(event, Event):
+                return event
+            return Event.from_dict({**fields, "event_name": event}, now=now)
+
+        self.note(build)
 
     def note(self, build: Build, *, on_commit: OnCommit | None = None) -> None:
         """Note an event that is built later; never raises.
@@ -189,7 +151,7 @@ class Client:
             elif scope is not None:
                 self._keep(scope, Pending(build, confirmed=True))
             else:
-                self._capture_built(build, NO_REQUEST)
+                self._capture_built([build], NO_REQUEST)
         except Exception as error:
             self.failed("note", error)
 
@@ -206,24 +168,22 @@ class Client:
         try:
             builds = [pending.build for pending in scope.pending if pending.confirmed]
             builds += self.triggers.for_request(finished)
-            for build in builds:
-                self._capture_built(build, scope.context)
+            if builds:
+                self._capture_built(builds, scope.context)
         except Exception as error:
             self.failed("finish", error)
 
     def _keep(self, scope: RequestScope, pending: Pending) -> None:
-        if len(scope.pending) < _PENDING_MOST:
+        if len(scope.pending) < MOST_PENDING:
             scope.pending.append(pending)
         else:
-            self._dropped(None, None, f"more than {_PENDING_MOST} events in one request")
+            self._dropped(None, None, f"more than {MOST_PENDING} events in one request")
 
     def _confirm(self, scope: RequestScope | None, pending: Pending) -> None:
         try:
             pending.confirmed = True
-            if scope is None:
-                self._capture_built(pending.build, NO_REQUEST)
-            elif not scope.open:
-                self._capture_built(pending.build, scope.context)
+            if scope is None or not scope.open:
+                self._capture_built([pending.build], scope.context if scope else NO_REQUEST)
         except Exception as error:
             self.failed("confirm", error)
 
@@ -250,13 +210,7 @@ class Client:
         Returns:
             What became of it, for each destination.
         """
-        if not self._active:
-            return []
-        try:
-            return self._capture(event, context)
-        except Exception as error:
-            self.failed("capture", error)
-            return []
+        return self._capture([event], context) if self._active else []
 
     def dry_run(self, event: Event, context: RequestContext = NO_REQUEST) -> list[Processed]:
         """Take one event through every stage and queue nothing."""
@@ -280,71 +234,78 @@ class Client:
         if found is None:
             raise UnknownSource(f"there is no source {source!r}")
         events = list(found.events(request))
-        for event in events:
-            self.capture(event)
+        if self._active and events:
+            self._capture(events, NO_REQUEST)
         return len(events)
 
-    def _made(self, event: Event | str, fields: Mapping[str, Any]) -> Event:
-        if isinstance(event, Event):
-            return event
-        return Event.from_dict({**fields, "event_name": event}, now=self._clock())
+    def _capture_built(self, builds: Sequence[Build], context: RequestContext) -> None:
+        events = []
+        for build in builds:
+            try:
+                event = build()
+            except InvalidEvent as error:
+                self._dropped(None, None, str(error))
+            except Exception as error:
+                self.failed("building an event", error)
+            else:
+                if event is not None:
+                    events.append(event)
+        if events:
+            self._capture(events, context)
 
-    def _capture_built(self, build: Build, context: RequestContext) -> None:
+    def _capture(self, events: Sequence[Event], context: RequestContext) -> list[Processed]:
+        """Take events to the outbox, all in one ``put``: a request costs one commit at most."""
+        results: list[Processed] = []
+        queued: list[tuple[Event, Delivery]] = []
+        for event in events:
+            try:
+                signals.tell(signals.event_captured, self, event=event, context=context)
+                processed = self._pipeline.process(event, context)
+                results += processed
+                queued += self._deliveries(processed)
+            except Exception as error:
+                self.failed("capture", error)
         try:
-            event = build()
-        except InvalidEvent as error:
-            self._dropped(None, None, str(error))
-            return
+            if queued:
+                self._queue(queued)
         except Exception as error:
-            self.failed("building an event", error)
-            return
-        if event is not None:
-            self.capture(event, context)
+            self.failed("queueing", error)
+        return results
 
-    def _capture(self, event: Event, context: RequestContext) -> list[Processed]:
-        signals.tell(signals.event_captured, self, event=event, context=context)
-        results = self._pipeline.process(event, context)
-        deliveries = []
-        for result in results:
-            if result.payload is None:
-                self._dropped(result.event, result.destination, result.reason or "")
+    def _deliveries(self, processed: Sequence[Processed]) -> Iterator[tuple[Event, Delivery]]:
+        for result in processed:
+            event, payload = result.event, result.payload
+            if payload is None:
+                self._dropped(event, result.destination, result.reason or "")
                 continue
-            notes = result.event.notes + result.payload.notes
-            if notes:
+            if notes := event.notes + payload.notes:
                 signals.tell(
                     signals.field_dropped,
                     self,
-                    event=result.event,
+                    event=event,
                     destination=result.destination,
                     notes=notes,
                 )
-            deliveries.append(
+            yield (
+                event,
                 Delivery(
                     destination=result.destination or "",
-                    event_name=result.event.event_name,
-                    event_id=result.event.event_id,
-                    payload=result.payload.body,
-                    expires_at=result.payload.expires_at,
-                )
+                    event_name=event.event_name,
+                    event_id=event.event_id,
+                    payload=payload.body,
+                    expires_at=payload.expires_at,
+                ),
             )
-        if deliveries:
-            self._queue(event, deliveries)
-        return results
 
-    def _queue(self, event: Event, deliveries: list[Delivery]) -> None:
-        process = self._process()
-        stored = process.outbox.put(deliveries)
-        for duplicate in stored.duplicates:
-            self._dropped(event, duplicate.destination, "duplicate: its event_id was queued before")
+    def _queue(self, queued: Sequence[tuple[Event, Delivery]]) -> None:
+        stored = self._delivering.put([delivery for _, delivery in queued])
+        for event, delivery in queued:
+            if any(delivery is duplicate for duplicate in stored.duplicates):
+                reason = "duplicate: this event_id was queued within the last 48 hours"
+                self._dropped(event, delivery.destination, reason)
         if stored.refused:
             _log.error("outbox is full: %d deliveries lost", len(stored.refused))
             signals.tell(signals.outbox_full, self, deliveries=stored.refused)
-        if len(stored.duplicates) + len(stored.refused) == len(deliveries):
-            return
-        if process.outbox.inline:
-            process.worker.run_inline()
-        elif self.settings.delivery.worker == "thread":
-            process.worker.wake({delivery.destination for delivery in deliveries})
 
     def _dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
         _log.debug(
@@ -375,15 +336,15 @@ class Client:
         Args:
             timeout: Most seconds to wait.
         """
-        process = self._process()
-        if process.outbox.inline:
-            process.worker.run_inline(timeout=timeout)
-            return FlushResult(waiting=process.outbox.stats().waiting)
-        return FlushResult(waiting=process.worker.flush(timeout))
+        return FlushResult(waiting=self._delivering.flush(timeout))
 
     def stats(self) -> OutboxStats:
         """Count what the outbox of this process holds."""
-        return self._process().outbox.stats()
+        return self._delivering.stats()
+
+    def stopped(self) -> list[str]:
+        """Names of the destinations stopped because of their configuration."""
+        return self._delivering.stopped()
 
     def close(self, timeout: float | None = None) -> FlushResult:
         """Deliver what can be delivered in time, end the worker, tell the plugins.
@@ -396,32 +357,21 @@ class Client:
         self._closed = True
         atexit.unregister(self._at_exit)
         limit = self.settings.delivery.exit_timeout if timeout is None else timeout
-        waiting = 0
-        process = self._processes.get(os.getpid())
-        if process is not None:
-            waiting = process.worker.close(limit)
-            process.outbox.close()
+        waiting = self._delivering.close(limit)
         if waiting:
             _log.warning("%d deliveries were not made before the process ended", waiting)
         self.plugins.shutdown()
         return FlushResult(waiting=waiting)
 
-    def _process(self) -> _Process:
-        pid = os.getpid()
-        process = self._processes.get(pid)
-        if process is None:
-            outbox = self._outbox()
-            worker = Worker(
-                outbox,
-                self.settings.delivery,
-                destination=self._pipeline.destination,
-                send=self.plugins.send,
-                tell=lambda signal, **arguments: signals.tell(signal, self, **arguments),
-                clock=self._clock,
-            )
-            # setdefault is atomic, so that no lock is needed that a fork could leave locked.
-            process = self._processes.setdefault(pid, _Process(outbox, worker))
-        return process
+    def _make_worker(self, outbox: Outbox) -> Worker:
+        return Worker(
+            outbox,
+            self.settings.delivery,
+            destination=self._pipeline.destination,
+            send=self.plugins.send,
+            tell=lambda signal, **arguments: signals.tell(signal, self, **arguments),
+            clock=self._clock,
+        )
 
 
 def _close_at_exit(client: Client) -> Callable[[], None]:

@@ -6,17 +6,16 @@ stock pluggy loses every other answer when one implementation raises.
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 import pluggy
 
 from capi_plugins import hookspecs
+from capi_plugins._discovery import entry_point_names, from_settings, installed
 from capi_plugins.consent import Consent, strictest
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
@@ -97,13 +96,13 @@ class Plugins:
     def _load(self, settings: Settings, builtins: Mapping[str, object]) -> None:
         wanted: list[tuple[str, object, str, str | None]] = []
         for number, item in enumerate(settings.plugins):
-            name, plugin = _from_settings(item, f"CAPI['PLUGINS'][{number}]")
+            name, plugin = from_settings(item, f"CAPI['PLUGINS'][{number}]")
             wanted.append((name, plugin, "settings", None))
         if settings.autoload:
-            wanted.extend(_installed(settings.disabled_plugins))
+            wanted.extend(installed(settings.disabled_plugins))
         wanted.extend((name, plugin, "built-in", None) for name, plugin in builtins.items())
         known = {name for name, *_ in wanted} | set(settings.disabled_plugins)
-        unknown = settings.disabled_plugins - {name for name, *_ in wanted} - _entry_point_names()
+        unknown = settings.disabled_plugins - {name for name, *_ in wanted} - entry_point_names()
         if unknown:
             name = min(unknown)
             raise PluginError(
@@ -358,48 +357,3 @@ def _check(plugin: str, hook: str, impl: Any) -> None:
                 f"{place} has the keyword-only argument {parameter.name!r}; "
                 "it would never be given: remove the '*'"
             )
-
-
-def _from_settings(item: object, path: str) -> tuple[str, object]:
-    if not isinstance(item, str):
-        name = getattr(item, "__name__", None) or type(item).__name__
-        return str(name), item
-    try:
-        return item, importlib.import_module(item)
-    except ModuleNotFoundError as error:
-        if error.name is not None and not f"{item}.".startswith(f"{error.name}."):
-            raise PluginError(f"{path} {item!r} cannot be imported: {error}") from error
-    except Exception as error:
-        raise PluginError(f"{path} {item!r} cannot be imported: {error}") from error
-    module, _, attribute = item.rpartition(".")
-    try:
-        return item, getattr(importlib.import_module(module), attribute)
-    except Exception as error:
-        raise PluginError(
-            f"{path} {item!r} cannot be imported: there is no such module, and no such name in "
-            f"{module!r}"
-        ) from error
-
-
-def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
-    return importlib.metadata.entry_points(group=hookspecs.PROJECT)
-
-
-def _entry_point_names() -> set[str]:
-    return {entry.name for entry in _entry_points()}
-
-
-def _installed(disabled: frozenset[str]) -> list[tuple[str, object, str, str | None]]:
-    found: list[tuple[str, object, str, str | None]] = []
-    for entry in sorted(_entry_points(), key=lambda entry: entry.name):
-        if entry.name in disabled:
-            continue
-        try:
-            plugin = entry.load()
-        except Exception as error:
-            raise PluginError(
-                f"installed plugin {entry.name!r} ({entry.value}) cannot be imported: {error}; "
-                f"repair or uninstall it, or add it to CAPI['DISABLED_PLUGINS']"
-            ) from error
-        found.append((entry.name, plugin, "installed", entry.dist.version if entry.dist else None))
-    return found

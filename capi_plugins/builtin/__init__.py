@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from capi_plugins.builtin import page_view
+from capi_plugins.builtin import destinations, page_view
 from capi_plugins.builtin.http import HttpSender
 
 
 def builtin_plugins() -> dict[str, object]:
     """Return the built-in plugins by name, in the order in which they are asked."""
-    return {"page_view": page_view, "http": HttpSender()}
+    return {"destinations": destinations, "page_view": page_view, "http": HttpSender()}

@@ -1,0 +1,84 @@
+"""Outbox and worker of the process: made when they are needed, anew after a fork."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from capi_plugins._worker import Worker
+from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats, Stored
+
+
+class _Process:
+    def __init__(self, outbox: Outbox, worker: Worker) -> None:
+        self.outbox = outbox
+        self.worker = worker
+
+
+class Delivering:
+    """Puts deliveries into the outbox of this process and has its worker send them.
+
+    A forked child gets an outbox and a worker of its own, and never the parent's deliveries.
+
+    Args:
+        outbox: Makes the outbox of a process.
+        worker: Makes the worker for an outbox.
+        threads: Whether the worker of this process sends by itself.
+    """
+
+    def __init__(
+        self,
+        outbox: Callable[[], Outbox],
+        worker: Callable[[Outbox], Worker],
+        *,
+        threads: bool,
+    ) -> None:
+        self._outbox = outbox
+        self._worker = worker
+        self._threads = threads
+        self._processes: dict[int, _Process] = {}
+
+    def put(self, deliveries: Sequence[Delivery]) -> Stored:
+        """Queue deliveries; see ``Outbox.put``."""
+        process = self._process()
+        stored = process.outbox.put(deliveries)
+        if len(stored.refused) + len(stored.duplicates) < len(deliveries):
+            if process.outbox.inline:
+                process.worker.run_inline()
+            elif self._threads:
+                process.worker.wake({delivery.destination for delivery in deliveries})
+        return stored
+
+    def flush(self, timeout: float) -> int:
+        """Wait until everything is delivered; return how many deliveries still wait."""
+        process = self._process()
+        if not process.outbox.inline:
+            return process.worker.flush(timeout)
+        process.worker.run_inline(timeout=timeout)
+        return process.outbox.stats().waiting
+
+    def stats(self) -> OutboxStats:
+        """Count what the outbox holds."""
+        return self._process().outbox.stats()
+
+    def stopped(self) -> list[str]:
+        """Names of the destinations stopped because of their configuration."""
+        return self._process().worker.stopped()
+
+    def close(self, timeout: float) -> int:
+        """Deliver what can be delivered in time; return how many deliveries still wait."""
+        process = self._processes.get(os.getpid())
+        if process is None:
+            return 0
+        waiting = process.worker.close(timeout)
+        process.outbox.close()
+        return waiting
+
+    def _process(self) -> _Process:
+        pid = os.getpid()
+        process = self._processes.get(pid)
+        if process is None:
+            outbox = self._outbox()
+            # setdefault is atomic, so that no lock is needed that a fork could leave locked.
+            process = self._processes.setdefault(pid, _Process(outbox, self._worker(outbox)))
+        return process

@@ -1,0 +1,62 @@
+"""One request of the host: what was noted in it, and its context."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from capi_plugins.context import NO_REQUEST, RequestContext
+from capi_plugins.events import Event
+
+if TYPE_CHECKING:
+    from capi_plugins._client import Client
+
+MOST_PENDING = 100
+"""Most events noted in one request."""
+
+Build = Callable[[], Event | None]
+OnCommit = Callable[[Callable[[], None]], None]
+
+
+class Pending:
+    """An event that was noted, and is captured at the end of the request if it is confirmed."""
+
+    __slots__ = ("build", "confirmed")
+
+    def __init__(self, build: Build, *, confirmed: bool) -> None:
+        self.build = build
+        self.confirmed = confirmed
+
+
+class RequestScope:
+    """One request: what was noted in it, and its context, which is made when it is needed.
+
+    Args:
+        client: The client that opened it.
+        context_factory: Makes the context.
+    """
+
+    def __init__(self, client: Client, context_factory: Callable[[], RequestContext]) -> None:
+        self.client = client
+        self.pending: list[Pending] = []
+        self.open = True
+        self._factory = context_factory
+        self._context: RequestContext | None = None
+
+    @property
+    def context(self) -> RequestContext:
+        """The request in neutral words; empty when the adapter cannot tell."""
+        if self._context is None:
+            try:
+                self._context = self._factory()
+            except Exception as error:
+                self.client.failed("context", error)
+                self._context = NO_REQUEST
+        return self._context
+
+
+current: contextvars.ContextVar[RequestScope | None] = contextvars.ContextVar(
+    "capi_plugins_scope", default=None
+)
+"""The request being handled here; a ContextVar, because threads are shared under ASGI."""

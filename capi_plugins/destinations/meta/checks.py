@@ -1,0 +1,142 @@
+"""What Meta would refuse, found before it can take a whole batch down with it.
+
+Each check raises `InvalidEvent`. Meta answers one bad event by refusing every event of the
+request, without saying which one it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from capi_plugins.destinations.meta.fields import (
+    EXTINFO,
+    MAX_AGE,
+    MAX_AGE_PHYSICAL_STORE,
+    MESSAGING_CHANNELS,
+    MESSAGING_EVENTS,
+    TOO_BROAD,
+)
+from capi_plugins.exceptions import InvalidEvent
+
+EXPIRY_MARGIN = 60
+"""Seconds before Meta's limit at which an event is given up: a request and a skewed clock fit in."""
+MAX_EVENT_BYTES = 256_000
+"""Largest encoded event; thousands of contents stay below."""
+
+# Keys that name a business, or nobody: they do not make a person findable.
+_NOBODY = frozenset(
+    [
+        "partner_id",
+        "partner_name",
+        "page_id",
+        "whatsapp_business_account_id",
+        "ig_account_id",
+        "instagram_business_account_id",
+    ]
+)
+# Parts of a key count as the key.
+_PART_OF = {"f5first": "fn", "fi": "fn", "f5last": "ln", "dobd": "db", "dobm": "db", "doby": "db"}
+_CHANNEL_IDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "messenger": (("page_id",), ("page_scoped_user_id",)),
+    "whatsapp": (("whatsapp_business_account_id", "page_id"), ("ctwa_clid",)),
+    "instagram": (("ig_account_id",), ("ig_sid",)),
+}
+# Sending the pair that Meta's page on the event demands; anything less cannot be attributed.
+_ATTRIBUTION_PARTS = ("ad_id", "touchpoint_ts", "attribution_share", "attribution_value")
+_ORIGINAL_PARTS = ("event_name", "event_time")
+
+
+def expiry(event_time: int, action_source: str) -> float:
+    """When Meta stops taking an event, seconds since the epoch, less a margin."""
+    limit = MAX_AGE_PHYSICAL_STORE if action_source == "physical_store" else MAX_AGE
+    return float(event_time + limit - EXPIRY_MARGIN)
+
+
+def check_age(expires_at: float, action_source: str, *, now: float) -> None:
+    """Refuse events that are too old (2804003)."""
+    if now >= expires_at:
+        days = (MAX_AGE_PHYSICAL_STORE if action_source == "physical_store" else MAX_AGE) // 86400
+        raise InvalidEvent(f"event_time is more than {days} days ago, which Meta refuses")
+
+
+def check_customer_information(user_data: Mapping[str, Any]) -> None:
+    """Refuse events that Meta counts as having no customer information (2804050).
+
+    Source: Meta's page *Best Practices*.
+    """
+    keys = {_PART_OF.get(key, key) for key in user_data if key not in _NOBODY}
+    if not keys:
+        raise InvalidEvent(
+            "user_data has no usable match key: give an email, a phone, an external_id, fbp or fbc"
+        )
+    for broad in TOO_BROAD:
+        if keys <= broad:
+            raise InvalidEvent(
+                f"user_data is too broad: {', '.join(sorted(keys))} alone identify nobody; add an "
+                "email, a phone, an external_id, fbp or fbc"
+            )
+
+
+def check_purchase(custom_data: Mapping[str, Any]) -> None:
+    """Refuse purchases without an amount (2804009, 2804010)."""
+    if "currency" not in custom_data:
+        raise InvalidEvent("a Purchase needs custom_data.currency, an ISO 4217 code such as 'EUR'")
+    if "value" not in custom_data:
+        raise InvalidEvent("a Purchase needs custom_data.value, a number such as 142.52")
+    if custom_data["value"] < 0:
+        raise InvalidEvent(
+            "a Purchase cannot have a negative custom_data.value: send a refund as an event of "
+            "its own, such as 'Refund'"
+        )
+
+
+def check_app(app_data: Mapping[str, Any]) -> None:
+    """Refuse app events without the flag and the device information (2804043)."""
+    if "advertiser_tracking_enabled" not in app_data:
+        raise InvalidEvent(
+            "an app event needs app_data.advertiser_tracking_enabled: 1 if the person allowed "
+            "tracking, else 0"
+        )
+    if "extinfo" not in app_data:
+        raise InvalidEvent(
+            f"an app event needs app_data.extinfo: {len(EXTINFO)} values, with version ('a2' or "
+            "'i2') and os_version"
+        )
+
+
+def check_messaging(event_name: str, channel: object, user_data: Mapping[str, Any]) -> None:
+    """Refuse messaging events whose name, channel or ids Meta does not take.
+
+    Source: Meta's page *Conversions API for Business Messaging*.
+    """
+    if event_name not in MESSAGING_EVENTS:
+        raise InvalidEvent(
+            "business_messaging takes other event names only: "
+            + ", ".join(sorted(MESSAGING_EVENTS))
+        )
+    if not isinstance(channel, str) or channel not in MESSAGING_CHANNELS:
+        raise InvalidEvent(
+            "business_messaging needs messaging_channel: " + ", ".join(MESSAGING_CHANNELS)
+        )
+    for choice in _CHANNEL_IDS[channel]:
+        if not any(key in user_data for key in choice):
+            raise InvalidEvent(f"a {channel} event needs user_data.{' or '.join(choice)}")
+
+
+def check_attribution(
+    attribution: Mapping[str, Any], original: Mapping[str, Any], custom_data: Mapping[str, Any]
+) -> None:
+    """Refuse AppendAttribution without its parts. Source: Meta's page of that event."""
+    missing = [f"attribution_data.{key}" for key in _ATTRIBUTION_PARTS if key not in attribution]
+    missing += [f"original_event_data.{key}" for key in _ORIGINAL_PARTS if key not in original]
+    if "currency" not in custom_data:
+        missing.append("custom_data.currency")
+    if missing:
+        raise InvalidEvent("AppendAttribution needs " + ", ".join(missing))
+
+
+def check_size(body: bytes) -> None:
+    """Refuse events that would crowd others out of a request."""
+    if len(body) > MAX_EVENT_BYTES:
+        raise InvalidEvent(f"the event is larger than {MAX_EVENT_BYTES // 1000} kB")

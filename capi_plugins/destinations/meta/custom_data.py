@@ -1,0 +1,292 @@
+"""``custom_data``: value, currency, contents, the travel, property and car fields, and the rest."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from capi_plugins.destinations.meta.fields import (
+    CONTENT_TYPES,
+    CURRENCIES,
+    CUSTOM_DATA_ENUMS,
+    CUSTOM_DATA_TYPES,
+)
+from capi_plugins.destinations.meta.json_values import MAX_KEY, MAX_TEXT, Cleaner, reason
+from capi_plugins.destinations.meta.scalars import (
+    Unusable,
+    flag,
+    integer,
+    items,
+    moment,
+    number,
+    sendable,
+    text,
+)
+from capi_plugins.events import Content, CustomData, FieldNote
+
+MAX_CONTENTS = 1000
+"""Most entries of ``contents`` and ``content_ids``."""
+MAX_PROPERTIES = 200
+"""Most custom properties of one event."""
+
+_LONGEST_STORE_CODE = 64
+_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+Notes = list[FieldNote]
+Reader = Callable[[object, str, Notes], Any]
+
+
+def currency(value: object) -> str:
+    """Read an ISO 4217 code, in capitals.
+
+    Raises:
+        Unusable: There is no such currency.
+    """
+    code = text(value).strip().upper()
+    if code not in CURRENCIES:
+        raise Unusable("is not an ISO 4217 currency code such as 'EUR'")
+    return code
+
+
+def one_of(allowed: tuple[str, ...], value: object) -> str:
+    """Read one of Meta's words, whatever its case.
+
+    Raises:
+        Unusable: It is none of them.
+    """
+    word = text(value).strip()
+    if word in allowed:
+        return word
+    for known in allowed:
+        if known.lower() == word.lower():
+            return known
+    raise Unusable("is none of " + ", ".join(allowed))
+
+
+def _string(value: object) -> str:
+    return sendable(value, MAX_TEXT)
+
+
+def _status(value: object) -> str:
+    # Of CompleteRegistration; in the pixel it is a truth value.
+    return str(value).lower() if isinstance(value, bool) else _string(value)
+
+
+def _count(value: object) -> int:
+    result = integer(value)
+    if result < 0:
+        raise Unusable("is negative")
+    return result
+
+
+def _quantity(value: object) -> int:
+    result = integer(value)
+    if result < 1:
+        raise Unusable("is less than one")
+    return result
+
+
+def _flag(value: object) -> int:
+    return int(flag(value))
+
+
+_SIMPLE: Mapping[str, Callable[[object], Any]] = {
+    "number": number,
+    "string": _string,
+    "integer": _count,
+    "flag": _flag,
+    "date": moment,
+}
+
+
+_SPECIAL: Mapping[str, Callable[[object], str]] = {"currency": currency, "status": _status}
+
+
+def _read_simple(read: Callable[[object], Any], value: object, _path: str, _notes: Notes) -> Any:
+    return read(value)
+
+
+def _read_strings(value: object, path: str, notes: Notes) -> list[str]:
+    members = items(value)
+    result = []
+    for each in list((value,) if members is None else members)[: MAX_CONTENTS + 1]:
+        if each is None:
+            continue
+        try:
+            result.append(sendable(each, MAX_TEXT))
+        except Exception as problem:
+            notes.append(FieldNote(path, f"an entry {reason(problem)}"))
+    if len(result) > MAX_CONTENTS:
+        notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
+    if not result:
+        raise Unusable("has no usable entry")
+    return result[:MAX_CONTENTS]
+
+
+def _read_json(value: object, path: str, notes: Notes) -> Any:
+    cleaner = Cleaner()
+    try:
+        return cleaner.clean(value)
+    finally:
+        notes.extend(FieldNote(path, f"a part of it {why}") for why in cleaner.lost)
+
+
+def _read_object(value: object, path: str, notes: Notes) -> Any:
+    if not isinstance(value, Mapping):
+        raise Unusable("is not an object")
+    if not path.endswith(".store_data"):
+        return _read_json(value, path, notes)
+    result = {}
+    for key, read in _STORE_DATA.items():
+        given = value.get(key)
+        if given is not None:
+            try:
+                result[key] = read(given)
+            except Exception as problem:
+                notes.append(FieldNote(f"{path}.{key}", reason(problem)))
+    if not result:
+        raise Unusable("has no usable member")
+    return result
+
+
+_STORE_DATA: Mapping[str, Callable[[object], Any]] = {
+    "store_page_id": _count,
+    "brand_page_id": _count,
+    "store_code": lambda value: sendable(value, _LONGEST_STORE_CODE),
+}
+
+
+def _content_readers() -> dict[str, Callable[[object], Any]]:
+    readers = {name: _SIMPLE[kind] for name, kind in CONTENT_TYPES.items() if kind in _SIMPLE}
+    delivery = functools.partial(one_of, CUSTOM_DATA_ENUMS["delivery_category"])
+    return {**readers, "quantity": _quantity, "delivery_category": delivery}
+
+
+_CONTENT = tuple((name, _content_readers()[name]) for name in Content.names())
+_content_values = operator.attrgetter(*Content.names())
+
+
+def _read_contents(value: object, path: str, notes: Notes) -> list[dict[str, Any]]:
+    members = items(value)
+    given = [value] if members is None else list(members)
+    if len(given) > MAX_CONTENTS:
+        notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
+    result = []
+    for entry in given[:MAX_CONTENTS]:
+        try:
+            result.append(_read_content(entry, path, notes))
+        except Exception as problem:
+            notes.append(FieldNote(path, f"an entry {reason(problem)}"))
+    if not result:
+        raise Unusable("has no usable entry")
+    return result
+
+
+def _read_content(entry: object, path: str, notes: Notes) -> dict[str, Any]:
+    if type(entry) is Content:
+        values = _content_values(entry)
+    elif isinstance(entry, Mapping):
+        values = tuple(entry.get(name) for name, _ in _CONTENT)
+        if any(key not in CONTENT_TYPES for key in entry):
+            notes.append(FieldNote(path, "an entry has members Meta does not know"))
+    else:
+        raise Unusable("is not an object with an id")
+    wire: dict[str, Any] = {}
+    for (name, read), value in zip(_CONTENT, values, strict=True):
+        if value is not None and value != "":
+            try:
+                wire[name] = read(value)
+            except Exception as problem:
+                notes.append(FieldNote(f"{path}.{name}", reason(problem)))
+    if "id" not in wire:
+        raise Unusable("has no id")
+    return wire
+
+
+def _reader(name: str) -> Reader:
+    kind = CUSTOM_DATA_TYPES[name]
+    if name in _SPECIAL:
+        return functools.partial(_read_simple, _SPECIAL[name])
+    if kind == "enum":
+        return functools.partial(_read_simple, functools.partial(one_of, CUSTOM_DATA_ENUMS[name]))
+    if kind in _SIMPLE:
+        return functools.partial(_read_simple, _SIMPLE[kind])
+    return {
+        "strings": _read_strings,
+        "contents": _read_contents,
+        "object": _read_object,
+        "list": _read_json,
+    }[kind]
+
+
+_READERS = {name: _reader(name) for name in CUSTOM_DATA_TYPES}
+_PATHS = {name: f"custom_data.{name}" for name in CUSTOM_DATA_TYPES}
+_NAMES = tuple(name for name in CustomData.names() if name != "properties")
+_FIELDS = tuple((name, _PATHS[name], _READERS[name]) for name in _NAMES)
+_values = operator.attrgetter(*_NAMES)
+
+
+def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> dict[str, Any]:
+    """Turn neutral custom data into Meta's.
+
+    Args:
+        data: The fields and custom properties.
+        notes: Receives what was left out.
+        customer_segmentation: The event's; Meta's table has it beside ``custom_data``, Meta's
+            sample inside, and only inside nothing unknown is refused.
+    """
+    wire: dict[str, Any] = {}
+    for (name, path, read), value in zip(_FIELDS, _values(data), strict=True):
+        if value is not None and value != "":
+            try:
+                wire[name] = read(value, path, notes)
+            except Exception as problem:
+                notes.append(FieldNote(path, reason(problem)))
+    if data.properties:
+        _put_properties(wire, data.properties, notes)
+    if customer_segmentation is not None:
+        _put(wire, "customer_segmentation", customer_segmentation, notes)
+    if "value" in wire and "currency" not in wire:
+        # Refused as 2804023, and an amount without a currency is none.
+        del wire["value"]
+        notes.append(FieldNote("custom_data.value", "has no valid currency beside it"))
+    return wire
+
+
+def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
+    try:
+        wire[name] = _READERS[name](value, _PATHS[name], notes)
+    except Exception as problem:
+        notes.append(FieldNote(_PATHS[name], reason(problem)))
+
+
+def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> None:
+    try:
+        pairs = list(properties.items())  # type: ignore[attr-defined]
+    except Exception:
+        notes.append(FieldNote("custom_data.properties", "is not an object"))
+        return
+    if len(pairs) > MAX_PROPERTIES:
+        notes.append(FieldNote("custom_data.properties", f"has more than {MAX_PROPERTIES} keys"))
+    for key, value in pairs[:MAX_PROPERTIES]:
+        if value is None:
+            continue
+        try:
+            name = sendable(key, MAX_KEY)
+        except Exception as problem:
+            notes.append(FieldNote("custom_data.properties", f"a key {reason(problem)}"))
+            continue
+        if name in wire:
+            continue
+        if name in _READERS:
+            _put(wire, name, value, notes)
+            continue
+        # A key can be anything, an address too; only what looks like a name is repeated.
+        path = f"custom_data.{name}" if _PLAIN_KEY.fullmatch(name) else "custom_data.properties"
+        try:
+            wire[name] = _read_json(value, path, notes)
+        except Exception as problem:
+            notes.append(FieldNote(path, reason(problem)))

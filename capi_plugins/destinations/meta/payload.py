@@ -1,0 +1,258 @@
+"""One event as Meta wants it: the server event around ``user_data`` and ``custom_data``.
+
+A field that cannot be used costs the field and leaves a note. What Meta would refuse raises
+`InvalidEvent`, because it would take the whole batch with it.
+
+Source: Meta's page *Server Event Parameters*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Mapping
+from typing import Any
+
+import orjson
+
+from capi_plugins.consent import Consent
+from capi_plugins.destinations.base import Payload
+from capi_plugins.destinations.meta import app_data, checks, custom_data, delayed, user_data
+from capi_plugins.destinations.meta.custom_data import one_of
+from capi_plugins.destinations.meta.fields import (
+    ACTION_SOURCES,
+    LDU_COUNTRIES,
+    LDU_STATES,
+    MESSAGING_CHANNELS,
+)
+from capi_plugins.destinations.meta.json_values import reason
+from capi_plugins.destinations.meta.scalars import Unusable, flag, integer, items, sendable, text
+from capi_plugins.events import Event, FieldNote
+from capi_plugins.exceptions import InvalidEvent
+
+MAX_EVENT_NAME = 200
+MAX_EVENT_ID = 500
+MAX_URL = 2000
+
+_URL = re.compile(
+    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)([^#\s]*)(?:#.*)?", re.IGNORECASE | re.DOTALL
+)
+# More than a clock may be wrong by.
+_FUTURE_NOTED_FROM = 60
+# Meta's page on messaging has none of them, and others leave them out as well.
+_NOT_IN_MESSAGING = ("client_ip_address", "client_user_agent", "fbc", "fbp")
+_BROWSER_KEYS = frozenset(["client_user_agent", "fbc", "fbp"])
+
+Notes = list[FieldNote]
+
+
+def build(
+    event: Event, consent: Consent, *, now: float, default_country: str | None = None
+) -> Payload:
+    """Normalise, hash, check and encode one event.
+
+    Args:
+        event: The event.
+        consent: GRANTED, or LIMITED for Limited Data Use.
+        now: Seconds since the epoch.
+        default_country: Alpha-2 code for phone numbers without a country code.
+
+    Raises:
+        InvalidEvent: Meta would refuse the event; the text says why.
+    """
+    notes: Notes = []
+    event_time = event.event_time
+    if event_time > now:
+        if event_time > now + _FUTURE_NOTED_FROM:
+            notes.append(FieldNote("event_time", "was in the future and is sent as now"))
+        event_time = int(now)
+    who = user_data.build(
+        event.user_data, notes, event_time=event_time, default_country=default_country
+    )
+    app = app_data.build(event.app_data, notes) if event.app_data is not None else {}
+    action_source = _action_source(event, who, app, notes)
+    expires_at = checks.expiry(event_time, action_source)
+    checks.check_age(expires_at, action_source, now=now)
+    what = custom_data.build(
+        event.custom_data, notes, customer_segmentation=event.customer_segmentation
+    )
+    name = _event_name(event.event_name)
+    wire: dict[str, Any] = {
+        "event_name": name,
+        "event_time": event_time,
+        "action_source": action_source,
+        "user_data": who,
+    }
+    _put(wire, "event_id", event.event_id, _event_id, notes)
+    if action_source == "business_messaging":
+        _to_messaging(event, wire, notes)
+    else:
+        _put(wire, "event_source_url", event.event_source_url, url, notes)
+        _put(wire, "referrer_url", event.referrer_url, url, notes)
+        if event.messaging_channel is not None:
+            notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
+    if what:
+        wire["custom_data"] = what
+    if app:
+        wire["app_data"] = app
+    _put(wire, "opt_out", event.opt_out, flag, notes)
+    _put(wire, "advanced_measurement_table", event.advanced_measurement_table, _table, notes)
+    if event.data_processing_options is not None or consent is not Consent.GRANTED:
+        _put_processing_options(wire, event, consent, notes)
+    if event.original_event_data is not None or event.attribution_data is not None:
+        delayed.put(wire, event, notes)
+    _check(wire)
+    body = orjson.dumps(wire)
+    checks.check_size(body)
+    return Payload(body=body, expires_at=expires_at, notes=tuple(notes))
+
+
+def url(value: object) -> str:
+    """Read the URL of a page, without fragment and credentials.
+
+    Raises:
+        Unusable: It is not an http(s) URL, or too long even without its query.
+    """
+    given = text(value).strip()
+    match = _URL.fullmatch(given) if len(given) < 4 * MAX_URL else None
+    if match is None or not given.isprintable():
+        raise Unusable("is not an http or https URL, or too long")
+    scheme, host, path = match.groups()
+    result: str = scheme.lower() + host + path
+    if len(result) > MAX_URL:
+        result = result.partition("?")[0]
+    if len(result) > MAX_URL:
+        raise Unusable(f"is longer than {MAX_URL} characters")
+    return result
+
+
+def _put(
+    wire: dict[str, Any], name: str, value: object, read: Callable[[object], Any], notes: Notes
+) -> None:
+    if value is None or value == "":
+        return
+    try:
+        wire[name] = read(value)
+    except Exception as problem:
+        notes.append(FieldNote(name, reason(problem)))
+
+
+def _event_name(value: str) -> str:
+    try:
+        return sendable(value, MAX_EVENT_NAME)
+    except Unusable as problem:
+        raise InvalidEvent(f"event_name {problem}") from None
+
+
+def _event_id(value: object) -> str:
+    return sendable(value, MAX_EVENT_ID)
+
+
+def _table(value: object) -> str:
+    return sendable(value, MAX_EVENT_ID)
+
+
+def _action_source(
+    event: Event, who: Mapping[str, Any], app: Mapping[str, Any], notes: Notes
+) -> str:
+    given = event.action_source
+    if given is not None and given != "":
+        if type(given) is str and given in ACTION_SOURCES:
+            return given
+        try:
+            return one_of(ACTION_SOURCES, text(given).strip().replace("-", "_").replace(" ", "_"))
+        except Exception:
+            notes.append(FieldNote("action_source", "is not one Meta knows; it was derived"))
+    if app:
+        return "app"
+    if event.messaging_channel is not None:
+        return "business_messaging"
+    if event.event_source_url is not None or not _BROWSER_KEYS.isdisjoint(who):
+        return "website"
+    return "other"
+
+
+def _to_messaging(event: Event, wire: dict[str, Any], notes: Notes) -> None:
+    _put(
+        wire,
+        "messaging_channel",
+        event.messaging_channel,
+        lambda value: one_of(MESSAGING_CHANNELS, value),
+        notes,
+    )
+    who = wire["user_data"]
+    for key in _NOT_IN_MESSAGING:
+        if who.pop(key, None) is not None:
+            notes.append(FieldNote(f"user_data.{key}", "is not sent with business_messaging"))
+    for name in ("event_source_url", "referrer_url"):
+        if getattr(event, name) is not None:
+            notes.append(FieldNote(name, "is not sent with business_messaging"))
+    account = who.get("instagram_business_account_id")
+    if account is not None:
+        # Meta's sample has this name, its parameter page and its answers the other.
+        who.setdefault("ig_account_id", account)
+        del who["instagram_business_account_id"]
+
+
+def _put_processing_options(
+    wire: dict[str, Any], event: Event, consent: Consent, notes: Notes
+) -> None:
+    """Limited Data Use. Source: Meta's page *Data Processing Options*."""
+    options: list[str] | None = None
+    given = event.data_processing_options
+    if given is not None:
+        try:
+            members = items(given)
+            words = [
+                text(each).strip().upper() for each in ([given] if members is None else members)
+            ]
+        except Exception:
+            words = ["unreadable"]
+        if all(word == "LDU" for word in words):
+            options = words[:1]
+        else:
+            # Whoever sets the field wants less use of the data, not more.
+            options = ["LDU"]
+            notes.append(FieldNote("data_processing_options", "holds more than 'LDU'"))
+    if consent is not Consent.GRANTED:
+        options = ["LDU"]
+    if options is None:
+        return
+    wire["data_processing_options"] = options
+    if options:
+        for key, read in (
+            ("data_processing_options_country", _ldu_country),
+            ("data_processing_options_state", _ldu_state),
+        ):
+            wire[key] = 0
+            _put(wire, key, getattr(event, key), read, notes)
+
+
+def _ldu_country(value: object) -> int:
+    return _known(integer(value), LDU_COUNTRIES)
+
+
+def _ldu_state(value: object) -> int:
+    return _known(integer(value), LDU_STATES)
+
+
+def _known(code: int, codes: Container[int]) -> int:
+    if code not in codes:
+        raise Unusable("is not a code Meta knows")
+    return code
+
+
+def _check(wire: Mapping[str, Any]) -> None:
+    name, who = wire["event_name"], wire["user_data"]
+    if wire["action_source"] == "business_messaging":
+        checks.check_messaging(name, wire.get("messaging_channel"), who)
+    checks.check_customer_information(who)
+    if name == "Purchase":
+        checks.check_purchase(wire.get("custom_data", {}))
+    if wire["action_source"] == "app":
+        checks.check_app(wire.get("app_data", {}))
+    if name == "AppendAttribution":
+        checks.check_attribution(
+            wire.get("attribution_data", {}),
+            wire.get("original_event_data", {}),
+            wire.get("custom_data", {}),
+        )

@@ -1,0 +1,306 @@
+"""``user_data``: the match keys on the wire, hashed where Meta wants them hashed.
+
+A value that cannot be used costs that value and leaves a note under its neutral name.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+from capi_plugins.destinations.meta import click_ids, ip_address, normalize, phone, places
+from capi_plugins.destinations.meta.normalize import MAX_LENGTH, hashed, sha256
+from capi_plugins.destinations.meta.scalars import Unusable, items, sendable, text
+from capi_plugins.events import FieldNote, UserData
+
+MAX_VALUES = 20
+"""Most values of one match key."""
+
+_LONGEST_USER_AGENT = 2048
+_LONGEST_ID = 256
+_LEAD_ID_DIGITS = range(15, 18)
+_LOGIN_ID_DIGITS = range(1, 19)
+_SHORTEST_DIGEST = 32
+_NO_VALUE_CACHED: Final = 2048
+
+Digest = Callable[[str, str | None], str]
+
+
+def _digest(normal_form: Callable[[str], str], *, md5: bool = True) -> Digest:
+    def digest(value: str, _country: str | None) -> str:
+        if len(value) >= _SHORTEST_DIGEST and (ready := _long(value, md5=md5)):
+            return ready
+        return sha256(normal_form(value))
+
+    return digest
+
+
+def _long(value: str, *, md5: bool = True) -> str | None:
+    if len(value) > MAX_LENGTH:
+        raise Unusable(f"is longer than {MAX_LENGTH} characters")
+    return hashed(value, md5=md5)
+
+
+# Digests of few different values only are remembered; those of a person never.
+@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+def _city(value: str, _country: str | None) -> str:
+    return _long(value) or sha256(places.city(value))
+
+
+@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+def _state(value: str, country: str | None) -> str:
+    return _long(value) or sha256(places.state(value, country))
+
+
+@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+def _zip(value: str, country: str | None) -> str:
+    return _long(value) or sha256(places.zip_code(value, country))
+
+
+@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+def _country(value: str) -> tuple[str | None, str]:
+    if ready := _long(value):
+        return None, ready
+    code = places.country(value)
+    return code, sha256(code)
+
+
+_LISTED: tuple[tuple[str, str, Digest], ...] = (
+    ("email", "em", _digest(normalize.email)),
+    ("first_name", "fn", _digest(normalize.name)),
+    ("last_name", "ln", _digest(normalize.name)),
+    ("date_of_birth", "db", _digest(normalize.date_of_birth)),
+    ("gender", "ge", _digest(normalize.gender)),
+    ("city", "ct", _city),
+    ("state", "st", _state),
+    ("zip", "zp", _zip),
+    # 32 hex digits are a UUID more often than an MD5 here.
+    ("external_id", "external_id", _digest(normalize.external_id, md5=False)),
+)
+_SINGLE: tuple[tuple[str, Digest], ...] = (
+    ("f5first", _digest(normalize.first_five)),
+    ("f5last", _digest(normalize.first_five)),
+    ("fi", _digest(normalize.first_letter)),
+    ("dobd", _digest(normalize.day_of_birth)),
+    ("dobm", _digest(normalize.month_of_birth)),
+    ("doby", _digest(normalize.year_of_birth)),
+)
+
+
+def _ip_address(value: object) -> str:
+    return ip_address.normalize(text(value))
+
+
+def _user_agent(value: object) -> str:
+    return sendable(value, _LONGEST_USER_AGENT)
+
+
+def _id(value: object) -> str:
+    result = sendable(value, _LONGEST_ID)
+    if result.lower() in normalize.PLACEHOLDERS or not result.strip("0-"):
+        # An advertising id of zeros is what a phone gives when tracking is refused.
+        raise Unusable("is empty")
+    return result
+
+
+def _fbp(value: object) -> str:
+    result = text(value).strip()
+    if not click_ids.is_fbp(result):
+        raise Unusable("is not of the form fb.<index>.<milliseconds>.<number>")
+    return result
+
+
+def _digits(value: object, lengths: range) -> int:
+    digits = text(value).strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) in lengths):
+        raise Unusable(f"is not a number of {lengths[0]} to {lengths[-1]} digits")
+    return int(digits)
+
+
+def _lead_id(value: object) -> int:
+    # Meta's own export of leads writes l:123...
+    return _digits(text(value).strip().removeprefix("l:"), _LEAD_ID_DIGITS)
+
+
+def _login_id(value: object) -> int:
+    return _digits(value, _LOGIN_ID_DIGITS)
+
+
+_PLAIN: tuple[tuple[str, Callable[[object], str | int]], ...] = (
+    ("client_ip_address", _ip_address),
+    ("client_user_agent", _user_agent),
+    ("fbp", _fbp),
+    ("subscription_id", _id),
+    ("fb_login_id", _login_id),
+    ("lead_id", _lead_id),
+    ("anon_id", _id),
+    ("madid", _id),
+    ("page_id", _id),
+    ("page_scoped_user_id", _id),
+    ("ctwa_clid", _id),
+    ("whatsapp_business_account_id", _id),
+    ("ig_account_id", _id),
+    ("instagram_business_account_id", _id),
+    ("ig_sid", _id),
+    ("partner_id", _id),
+    ("partner_name", _id),
+)
+_listed_values = operator.attrgetter(*(name for name, _, _ in _LISTED))
+_single_values = operator.attrgetter(*(name for name, _ in _SINGLE))
+_plain_values = operator.attrgetter(*(name for name, _ in _PLAIN))
+
+
+def build(
+    user: UserData,
+    notes: list[FieldNote],
+    *,
+    event_time: int,
+    default_country: str | None,
+) -> dict[str, Any]:
+    """Turn match keys into Meta's ``user_data``.
+
+    Args:
+        user: The match keys, raw or hashed.
+        notes: Receives what was left out.
+        event_time: Seconds since the epoch, for a click id whose own time is not known.
+        default_country: Alpha-2 code of the country of phone numbers without a country code, if
+            the event does not name a country itself.
+    """
+    wire: dict[str, Any] = {}
+    country = _put_country(wire, user.country, notes) if user.country is not None else None
+    for (name, key, digest), value in zip(_LISTED, _listed_values(user), strict=True):
+        if value is None:
+            continue
+        if type(value) is str:
+            if not value:
+                continue
+            try:
+                wire[key] = [digest(value, country)]
+            except Exception as problem:
+                notes.append(note(name, problem))
+        elif digests := _several(name, value, digest, country, notes):
+            wire[key] = digests
+    if user.phone is not None:
+        _put_phone(wire, user.phone, country or default_country, notes)
+    for (name, reader), value in zip(_PLAIN, _plain_values(user), strict=True):
+        if value is not None and value != "":
+            try:
+                wire[name] = reader(value)
+            except Exception as problem:
+                notes.append(note(name, problem))
+    if user.fbc is not None or user.fbclid is not None:
+        _put_click_id(wire, user, event_time, notes)
+    for (name, digest), value in zip(_SINGLE, _single_values(user), strict=True):
+        if value is not None and value != "":
+            try:
+                wire[name] = digest(text(value), None)
+            except Exception as problem:
+                notes.append(note(name, problem))
+    return wire
+
+
+def note(name: str, problem: Exception) -> FieldNote:
+    """Say why a match key was left out, never what it was."""
+    reason = str(problem) if isinstance(problem, Unusable) else "cannot be read as text"
+    return FieldNote(f"user_data.{name}", reason)
+
+
+def _several(
+    name: str, value: object, digest: Digest, country: str | None, notes: list[FieldNote]
+) -> list[str]:
+    """Hash the values of one key, each once, in order."""
+    digests: dict[str, None] = {}
+    for each in _members(name, value, notes):
+        try:
+            given = text(each)
+            if given:
+                digests[digest(given, country)] = None
+        except Exception as problem:
+            notes.append(note(name, problem))
+    return list(digests)
+
+
+def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
+    try:
+        members = items(value)
+        given = [value] if members is None else list(members)
+    except Exception as problem:
+        notes.append(note(name, problem))
+        return []
+    if len(given) > MAX_VALUES:
+        notes.append(FieldNote(f"user_data.{name}", f"has more than {MAX_VALUES} values"))
+    return [each for each in given[:MAX_VALUES] if each is not None]
+
+
+def _put_country(wire: dict[str, Any], value: object, notes: list[FieldNote]) -> str | None:
+    """Hash the countries and return the code of the first that is known in clear."""
+    known = None
+    digests: dict[str, None] = {}
+    for each in (value,) if type(value) is str else _members("country", value, notes):
+        try:
+            given = text(each)
+            if given:
+                code, digest = _country(given)
+                known = known or code
+                digests[digest] = None
+        except Exception as problem:
+            notes.append(note("country", problem))
+    if digests:
+        wire["country"] = list(digests)
+    return known
+
+
+def _put_phone(
+    wire: dict[str, Any], value: object, region: str | None, notes: list[FieldNote]
+) -> None:
+    def digest(given: str, country: str | None) -> str:
+        if len(given) >= _SHORTEST_DIGEST and (ready := _long(given)):
+            return ready
+        digits, complete = phone.normalize(given, country)
+        if not complete:
+            notes.append(
+                FieldNote(
+                    "user_data.phone",
+                    "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
+                )
+            )
+        return sha256(digits)
+
+    if digests := _several("phone", value, digest, region, notes):
+        wire["ph"] = digests
+
+
+def _put_click_id(
+    wire: dict[str, Any], user: UserData, event_time: int, notes: list[FieldNote]
+) -> None:
+    """Send the cookie, or build it from a click id that is newer or alone."""
+    fbc = stored = None
+    try:
+        fbc = text(user.fbc).strip() if user.fbc is not None else ""
+        stored = click_ids.parse_fbc(fbc)
+        if fbc and stored is None:
+            notes.append(
+                FieldNote(
+                    "user_data.fbc", "is not of the form fb.<index>.<milliseconds>.<click id>"
+                )
+            )
+    except Exception as problem:
+        notes.append(note("fbc", problem))
+    if stored is not None:
+        wire["fbc"] = fbc
+    try:
+        fbclid = text(user.fbclid).strip() if user.fbclid is not None else ""
+        if not fbclid or (stored is not None and stored.fbclid == fbclid):
+            return
+        if not click_ids.is_fbclid(fbclid):
+            raise Unusable("is no click id")  # noqa: TRY301 - one place writes the note
+        seen = click_ids.click_time(user.fbclid_time)
+        seen = event_time * 1000 if seen is None else seen
+        if click_ids.is_expired(seen, now=event_time):
+            raise Unusable("is older than 90 days")  # noqa: TRY301 - as above
+        if stored is None or seen > stored.created:
+            wire["fbc"] = click_ids.make_fbc(fbclid, seen=seen)
+    except Exception as problem:
+        notes.append(note("fbclid", problem))

@@ -1,0 +1,205 @@
+"""The groups of fields of an event: who, what, and in which app.
+
+The values hold what they are given. Whether a value can be used is the destination's question,
+because a bad field must cost the field and never the event.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self
+
+import attrs
+
+Text = str | Sequence[str] | None
+"""A match key: one value, or several of the same person."""
+Number = int | float | str | None
+"""Strings hold decimals; ``decimal.Decimal`` is taken too."""
+Flag = bool | int | None
+
+_NO_PROPERTIES: Mapping[str, Any] = MappingProxyType({})
+
+
+@attrs.frozen
+class FieldNote:
+    """A field that was left out, and why.
+
+    Attributes:
+        field: Dotted path, in neutral names: ``user_data.email``.
+        reason: One clause that never contains the value.
+    """
+
+    field: str
+    reason: str
+
+
+def _private(default: Any = None) -> Any:
+    return attrs.field(default=default, repr=False)
+
+
+class _Fields:
+    """Names, filling and emptiness shared by the groups of fields below."""
+
+    __slots__ = ()
+
+    @classmethod
+    @functools.cache
+    def names(cls) -> tuple[str, ...]:
+        """The names of the fields, in order."""
+        return tuple(field.name for field in attrs.fields(cls))  # type: ignore[arg-type]
+
+    def fill(self, other: Self) -> Self:
+        """Return a copy in which the empty fields have the values of ``other``."""
+        missing = {
+            name: value
+            for name in self.names()
+            if is_empty(getattr(self, name)) and not is_empty(value := getattr(other, name))
+        }
+        return attrs.evolve(self, **missing) if missing else self  # type: ignore[misc]
+
+
+def is_empty(value: object) -> bool:
+    """Whether a field holds nothing: None, or an empty string, list or mapping."""
+    return value is None or (isinstance(value, str | Sequence | Mapping) and not value)
+
+
+@attrs.frozen(kw_only=True)
+class UserData(_Fields):
+    """Who: the match keys. Nothing here is ever part of a ``repr``.
+
+    Each of the fields Meta wants hashed may be a list of values of one person, and a value that
+    already is a SHA-256 in hex passes as it is. ``fbclid`` is the click id of the landing URL, for
+    hosts that have it without the ``_fbc`` cookie; ``fbclid_time`` is when it was seen (seconds,
+    milliseconds or ISO 8601).
+
+    Source: Meta's page *Customer Information Parameters*; ``f5first``, ``f5last``, ``fi``,
+    ``dobd``, ``dobm`` and ``doby`` are known from Meta's Business SDK only.
+    """
+
+    email: Text = _private()
+    phone: Text = _private()
+    first_name: Text = _private()
+    last_name: Text = _private()
+    date_of_birth: Text = _private()
+    gender: Text = _private()
+    city: Text = _private()
+    state: Text = _private()
+    zip: Text = _private()
+    country: Text = _private()
+    external_id: Text = _private()
+    client_ip_address: str | None = _private()
+    client_user_agent: str | None = _private()
+    fbc: str | None = _private()
+    fbp: str | None = _private()
+    fbclid: str | None = _private()
+    fbclid_time: int | float | str | None = _private()
+    subscription_id: str | None = _private()
+    fb_login_id: str | int | None = _private()
+    lead_id: str | int | None = _private()
+    anon_id: str | None = _private()
+    madid: str | None = _private()
+    page_id: str | None = _private()
+    page_scoped_user_id: str | None = _private()
+    ctwa_clid: str | None = _private()
+    whatsapp_business_account_id: str | None = _private()
+    ig_account_id: str | None = _private()
+    instagram_business_account_id: str | None = _private()
+    ig_sid: str | None = _private()
+    f5first: str | None = _private()
+    f5last: str | None = _private()
+    fi: str | None = _private()
+    dobd: str | None = _private()
+    dobm: str | None = _private()
+    doby: str | None = _private()
+    partner_id: str | None = _private()
+    partner_name: str | None = _private()
+
+
+@attrs.frozen(kw_only=True)
+class Content(_Fields):
+    """One line of ``contents``. Source: Meta's page *Custom Data Parameters*."""
+
+    id: str | int | None = None
+    quantity: int | None = None
+    item_price: Number = None
+    delivery_category: str | None = None
+    title: str | None = None
+    description: str | None = None
+    brand: str | None = None
+    category: str | None = None
+    price: Number = None
+
+
+@attrs.frozen(kw_only=True)
+class CustomData(_Fields):
+    """What: value, currency, contents.
+
+    ``properties`` holds every other key: Meta's fields for travel, property and cars, and custom
+    properties. Amounts are in major units (``142.52``).
+
+    Source: Meta's page *Custom Data Parameters*.
+    """
+
+    value: Number = None
+    currency: str | None = None
+    content_ids: Sequence[str | int] | None = None
+    content_type: str | None = None
+    contents: Sequence[Content | Mapping[str, Any]] | None = None
+    content_name: str | None = None
+    content_category: str | None = None
+    order_id: str | int | None = None
+    num_items: int | None = None
+    search_string: str | None = None
+    status: str | bool | None = None
+    predicted_ltv: Number = None
+    net_revenue: Number = None
+    delivery_category: str | None = None
+    item_number: str | int | None = None
+    store_data: Mapping[str, Any] | None = None
+    lead_event_source: str | None = None
+    event_source: str | None = None
+    product_catalog_id: str | None = None
+    user_bucket: str | None = None
+    description: str | None = None
+    level: str | None = None
+    max_rating_value: Number = None
+    success: Flag = None
+    properties: Mapping[str, Any] = _NO_PROPERTIES
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build from a flat mapping; keys that are no field become ``properties``."""
+        names = cls.names()
+        known = {key: value for key, value in data.items() if key in names and key != "properties"}
+        rest = {str(key): value for key, value in data.items() if key not in names}
+        given = data.get("properties")
+        if isinstance(given, Mapping):
+            rest = {**{str(key): value for key, value in given.items()}, **rest}
+        return cls(**known, properties=rest)
+
+
+@attrs.frozen(kw_only=True)
+class AppData(_Fields):
+    """The app an event happened in; required for ``action_source`` ``app``.
+
+    ``extinfo`` is either the sixteen values in Meta's order or a mapping of their names
+    (``version``, ``app_package_name``, ``os_version``, ...). ``version`` is ``a2`` or ``i2``.
+
+    Source: Meta's page *App Data Parameters*.
+    """
+
+    advertiser_tracking_enabled: Flag = None
+    application_tracking_enabled: Flag = None
+    extinfo: Sequence[str | int | float | None] | Mapping[str, Any] | None = _private()
+    campaign_ids: str | None = None
+    install_referrer: str | None = None
+    installer_package: str | None = None
+    url_schemes: Sequence[str] | None = None
+    vendor_id: str | None = _private()
+    windows_attribution_id: str | None = _private()
+    consider_views: bool | None = None
+    include_dwell_data: bool | None = None
+    include_video_data: bool | None = None
+    receipt_data: str | None = _private()
