@@ -14,8 +14,9 @@ from capi_plugins.destinations.meta.fields import (
     CUSTOM_DATA_ENUMS,
     CUSTOM_DATA_TYPES,
 )
-from capi_plugins.destinations.meta.json_values import MAX_KEY, MAX_TEXT, Cleaner, reason
+from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, reason
 from capi_plugins.destinations.meta.scalars import (
+    MAX_NUMBER,
     Unusable,
     flag,
     integer,
@@ -36,7 +37,6 @@ _LONGEST_STORE_CODE = 64
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 Notes = list[FieldNote]
-Reader = Callable[[object, str, Notes], Any]
 
 
 def currency(value: object) -> str:
@@ -45,7 +45,10 @@ def currency(value: object) -> str:
     Raises:
         Unusable: There is no such currency.
     """
-    code = text(value).strip().upper()
+    code = value if type(value) is str else text(value)
+    if code in CURRENCIES:
+        return code
+    code = code.strip().upper()
     if code not in CURRENCIES:
         raise Unusable("is not an ISO 4217 currency code such as 'EUR'")
     return code
@@ -57,22 +60,19 @@ def one_of(allowed: tuple[str, ...], value: object) -> str:
     Raises:
         Unusable: It is none of them.
     """
-    word = text(value).strip()
+    word = value if type(value) is str else text(value)
     if word in allowed:
         return word
+    word = word.strip()
     for known in allowed:
         if known.lower() == word.lower():
             return known
     raise Unusable("is none of " + ", ".join(allowed))
 
 
-def _string(value: object) -> str:
-    return sendable(value, MAX_TEXT)
-
-
 def _status(value: object) -> str:
     # Of CompleteRegistration; in the pixel it is a truth value.
-    return str(value).lower() if isinstance(value, bool) else _string(value)
+    return str(value).lower() if isinstance(value, bool) else sendable(value)
 
 
 def _count(value: object) -> int:
@@ -83,6 +83,8 @@ def _count(value: object) -> int:
 
 
 def _quantity(value: object) -> int:
+    if type(value) is int and 0 < value < MAX_NUMBER:
+        return value
     result = integer(value)
     if result < 1:
         raise Unusable("is less than one")
@@ -95,7 +97,7 @@ def _flag(value: object) -> int:
 
 _SIMPLE: Mapping[str, Callable[[object], Any]] = {
     "number": number,
-    "string": _string,
+    "string": sendable,
     "integer": _count,
     "flag": _flag,
     "date": moment,
@@ -105,10 +107,6 @@ _SIMPLE: Mapping[str, Callable[[object], Any]] = {
 _SPECIAL: Mapping[str, Callable[[object], str]] = {"currency": currency, "status": _status}
 
 
-def _read_simple(read: Callable[[object], Any], value: object, _path: str, _notes: Notes) -> Any:
-    return read(value)
-
-
 def _read_strings(value: object, path: str, notes: Notes) -> list[str]:
     members = items(value)
     result = []
@@ -116,7 +114,7 @@ def _read_strings(value: object, path: str, notes: Notes) -> list[str]:
         if each is None:
             continue
         try:
-            result.append(sendable(each, MAX_TEXT))
+            result.append(sendable(each))
         except Exception as problem:
             notes.append(FieldNote(path, f"an entry {reason(problem)}"))
     if len(result) > MAX_CONTENTS:
@@ -196,7 +194,7 @@ def _read_content(entry: object, path: str, notes: Notes) -> dict[str, Any]:
         raise Unusable("is not an object with an id")
     wire: dict[str, Any] = {}
     for (name, read), value in zip(_CONTENT, values, strict=True):
-        if value is not None and value != "":
+        if value is not None and (type(value) is not str or value):
             try:
                 wire[name] = read(value)
             except Exception as problem:
@@ -206,26 +204,25 @@ def _read_content(entry: object, path: str, notes: Notes) -> dict[str, Any]:
     return wire
 
 
-def _reader(name: str) -> Reader:
-    kind = CUSTOM_DATA_TYPES[name]
+def _simple(name: str) -> Callable[[object], Any] | None:
     if name in _SPECIAL:
-        return functools.partial(_read_simple, _SPECIAL[name])
-    if kind == "enum":
-        return functools.partial(_read_simple, functools.partial(one_of, CUSTOM_DATA_ENUMS[name]))
-    if kind in _SIMPLE:
-        return functools.partial(_read_simple, _SIMPLE[kind])
-    return {
-        "strings": _read_strings,
-        "contents": _read_contents,
-        "object": _read_object,
-        "list": _read_json,
-    }[kind]
+        return _SPECIAL[name]
+    if CUSTOM_DATA_TYPES[name] == "enum":
+        return functools.partial(one_of, CUSTOM_DATA_ENUMS[name])
+    return _SIMPLE.get(CUSTOM_DATA_TYPES[name])
 
 
-_READERS = {name: _reader(name) for name in CUSTOM_DATA_TYPES}
-_PATHS = {name: f"custom_data.{name}" for name in CUSTOM_DATA_TYPES}
+_DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
+    "strings": _read_strings,
+    "contents": _read_contents,
+    "object": _read_object,
+    "list": _read_json,
+}
+_READERS = {
+    name: (f"custom_data.{name}", _simple(name), _DEEP.get(kind))
+    for name, kind in CUSTOM_DATA_TYPES.items()
+}
 _NAMES = tuple(name for name in CustomData.names() if name != "properties")
-_FIELDS = tuple((name, _PATHS[name], _READERS[name]) for name in _NAMES)
 _values = operator.attrgetter(*_NAMES)
 
 
@@ -239,12 +236,9 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for (name, path, read), value in zip(_FIELDS, _values(data), strict=True):
-        if value is not None and value != "":
-            try:
-                wire[name] = read(value, path, notes)
-            except Exception as problem:
-                notes.append(FieldNote(path, reason(problem)))
+    for name, value in zip(_NAMES, _values(data), strict=True):
+        if value is not None and (type(value) is not str or value):
+            _put(wire, name, value, notes)
     if data.properties:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
@@ -257,10 +251,14 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
 
 
 def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
+    path, simple, deep = _READERS[name]
     try:
-        wire[name] = _READERS[name](value, _PATHS[name], notes)
+        if simple is not None:
+            wire[name] = simple(value)
+        elif deep is not None:
+            wire[name] = deep(value, path, notes)
     except Exception as problem:
-        notes.append(FieldNote(_PATHS[name], reason(problem)))
+        notes.append(FieldNote(path, reason(problem)))
 
 
 def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> None:

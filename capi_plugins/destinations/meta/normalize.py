@@ -17,6 +17,7 @@ import unicodedata
 from capi_plugins.destinations.meta.click_ids import APPENDIX
 from capi_plugins.destinations.meta.scalars import Unusable
 
+_sha256 = hashlib.sha256
 MAX_LENGTH = 500
 """Longest text taken for a match key, in characters."""
 PLACEHOLDERS = frozenset(["", "null", "none", "undefined"])
@@ -53,7 +54,7 @@ _GENDERS = {
 
 def sha256(value: str) -> str:
     """Return the lowercase hex SHA-256 of the UTF-8 bytes."""
-    return hashlib.sha256(value.encode()).hexdigest()
+    return _sha256(value.encode()).hexdigest()
 
 
 def hashed(value: str, *, md5: bool = True) -> str | None:
@@ -87,17 +88,16 @@ def email(value: str) -> str:
         result = unicodedata.normalize("NFC", result)
         if any(each.isspace() or unicodedata.category(each)[0] == "C" for each in result):
             raise Unusable("is not an e-mail address")
-    data = result.encode()
     local, _, domain = result.partition("@")
     if (
         not local
-        or "@" in domain
-        or not domain.strip(".").count(".")
+        or "." not in domain[1:-1]
         or domain[0] == "."
         or domain[-1] == "."
         or ".." in domain
-        or len(data) > _MAX_EMAIL
-        or len(data.translate(None, _NOT_IN_EMAIL)) != len(data)
+        or "@" in domain
+        or len(result) > _MAX_EMAIL
+        or len(data := result.encode()) != len(data.translate(None, _NOT_IN_EMAIL))
     ):
         raise Unusable("is not an e-mail address")
     return result

@@ -81,7 +81,7 @@ def _number_text(value: float | decimal.Decimal) -> str:
     return str(value)
 
 
-def sendable(value: object, limit: int) -> str:
+def sendable(value: object, limit: int = 2000) -> str:
     """Read text that goes on the wire as it is: stripped, without control characters.
 
     Args:
@@ -91,18 +91,22 @@ def sendable(value: object, limit: int) -> str:
     Raises:
         Unusable: It is no text, empty, too long, or cannot be encoded.
     """
-    result = text(value).strip()
-    if not result:
-        raise Unusable("is empty")
+    result = (value if type(value) is str else text(value)).strip()
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
     if not result.isprintable():
-        result = "".join(each for each in result if unicodedata.category(each) != "Cc")
-        try:
-            result.encode()
-        except UnicodeEncodeError:
-            raise Unusable("is not valid text") from None
+        result = _printable(result)
+    if not result:
+        raise Unusable("is empty")
     return result
+
+
+def _printable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unusable("is not valid text") from None
+    return "".join(each for each in value if unicodedata.category(each) != "Cc").strip()
 
 
 def number(value: object) -> int | float:

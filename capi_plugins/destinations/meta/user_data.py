@@ -79,14 +79,6 @@ _LISTED: tuple[tuple[str, str, Digest], ...] = (
     # 32 hex digits are a UUID more often than an MD5 here.
     ("external_id", "external_id", _digest(normalize.external_id, md5=False)),
 )
-_SINGLE: tuple[tuple[str, Digest], ...] = (
-    ("f5first", _digest(normalize.first_five)),
-    ("f5last", _digest(normalize.first_five)),
-    ("fi", _digest(normalize.first_letter)),
-    ("dobd", _digest(normalize.day_of_birth)),
-    ("dobm", _digest(normalize.month_of_birth)),
-    ("doby", _digest(normalize.year_of_birth)),
-)
 
 
 def _ip_address(value: object) -> str:
@@ -128,7 +120,12 @@ def _login_id(value: object) -> int:
     return _digits(value, _LOGIN_ID_DIGITS)
 
 
-_PLAIN: tuple[tuple[str, Callable[[object], str | int]], ...] = (
+def _part(normal_form: Callable[[str], str]) -> Callable[[object], str]:
+    digest = _digest(normal_form)
+    return lambda value: digest(text(value), None)
+
+
+_SINGLE: tuple[tuple[str, Callable[[object], str | int]], ...] = (
     ("client_ip_address", _ip_address),
     ("client_user_agent", _user_agent),
     ("fbp", _fbp),
@@ -146,10 +143,15 @@ _PLAIN: tuple[tuple[str, Callable[[object], str | int]], ...] = (
     ("ig_sid", _id),
     ("partner_id", _id),
     ("partner_name", _id),
+    ("f5first", _part(normalize.first_five)),
+    ("f5last", _part(normalize.first_five)),
+    ("fi", _part(normalize.first_letter)),
+    ("dobd", _part(normalize.day_of_birth)),
+    ("dobm", _part(normalize.month_of_birth)),
+    ("doby", _part(normalize.year_of_birth)),
 )
 _listed_values = operator.attrgetter(*(name for name, _, _ in _LISTED))
 _single_values = operator.attrgetter(*(name for name, _ in _SINGLE))
-_plain_values = operator.attrgetter(*(name for name, _ in _PLAIN))
 
 
 def build(
@@ -170,35 +172,38 @@ def build(
     """
     wire: dict[str, Any] = {}
     country = _put_country(wire, user.country, notes) if user.country is not None else None
-    for (name, key, digest), value in zip(_LISTED, _listed_values(user), strict=True):
+    _put_listed(wire, _listed_values(user), country, notes)
+    if user.phone is not None:
+        _put_phone(wire, user.phone, country or default_country, notes)
+    _put_single(wire, _single_values(user), notes)
+    if user.fbc is not None or user.fbclid is not None:
+        _put_click_id(wire, user, event_time, notes)
+    return wire
+
+
+def _put_listed(
+    wire: dict[str, Any], values: tuple[Any, ...], country: str | None, notes: list[FieldNote]
+) -> None:
+    for (name, key, digest), value in zip(_LISTED, values, strict=True):
         if value is None:
             continue
         if type(value) is str:
-            if not value:
-                continue
-            try:
-                wire[key] = [digest(value, country)]
-            except Exception as problem:
-                notes.append(note(name, problem))
+            if value:
+                try:
+                    wire[key] = [digest(value, country)]
+                except Exception as problem:
+                    notes.append(note(name, problem))
         elif digests := _several(name, value, digest, country, notes):
             wire[key] = digests
-    if user.phone is not None:
-        _put_phone(wire, user.phone, country or default_country, notes)
-    for (name, reader), value in zip(_PLAIN, _plain_values(user), strict=True):
-        if value is not None and value != "":
+
+
+def _put_single(wire: dict[str, Any], values: tuple[Any, ...], notes: list[FieldNote]) -> None:
+    for (name, read), value in zip(_SINGLE, values, strict=True):
+        if value is not None and (type(value) is not str or value):
             try:
-                wire[name] = reader(value)
+                wire[name] = read(value)
             except Exception as problem:
                 notes.append(note(name, problem))
-    if user.fbc is not None or user.fbclid is not None:
-        _put_click_id(wire, user, event_time, notes)
-    for (name, digest), value in zip(_SINGLE, _single_values(user), strict=True):
-        if value is not None and value != "":
-            try:
-                wire[name] = digest(text(value), None)
-            except Exception as problem:
-                notes.append(note(name, problem))
-    return wire
 
 
 def note(name: str, problem: Exception) -> FieldNote:
@@ -255,32 +260,44 @@ def _put_country(wire: dict[str, Any], value: object, notes: list[FieldNote]) ->
 def _put_phone(
     wire: dict[str, Any], value: object, region: str | None, notes: list[FieldNote]
 ) -> None:
-    def digest(given: str, country: str | None) -> str:
-        if len(given) >= _SHORTEST_DIGEST and (ready := _long(given)):
-            return ready
-        digits, complete = phone.normalize(given, country)
-        if not complete:
-            notes.append(
-                FieldNote(
-                    "user_data.phone",
-                    "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
-                )
-            )
-        return sha256(digits)
+    if type(value) is str:
+        try:
+            if value:
+                wire["ph"] = [_phone(value, region, notes)]
+        except Exception as problem:
+            notes.append(note("phone", problem))
+        return
+
+    def digest(given: str, region: str | None) -> str:
+        return _phone(given, region, notes)
 
     if digests := _several("phone", value, digest, region, notes):
         wire["ph"] = digests
+
+
+def _phone(value: str, region: str | None, notes: list[FieldNote]) -> str:
+    if len(value) >= _SHORTEST_DIGEST and (ready := _long(value)):
+        return ready
+    digits, complete = phone.normalize(value, region)
+    if not complete:
+        notes.append(
+            FieldNote(
+                "user_data.phone",
+                "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
+            )
+        )
+    return sha256(digits)
 
 
 def _put_click_id(
     wire: dict[str, Any], user: UserData, event_time: int, notes: list[FieldNote]
 ) -> None:
     """Send the cookie, or build it from a click id that is newer or alone."""
-    fbc = stored = None
     try:
         fbc = text(user.fbc).strip() if user.fbc is not None else ""
-        stored = click_ids.parse_fbc(fbc)
-        if fbc and stored is None:
+        if click_ids.is_fbc(fbc):
+            wire["fbc"] = fbc
+        elif fbc:
             notes.append(
                 FieldNote(
                     "user_data.fbc", "is not of the form fb.<index>.<milliseconds>.<click id>"
@@ -288,19 +305,23 @@ def _put_click_id(
             )
     except Exception as problem:
         notes.append(note("fbc", problem))
-    if stored is not None:
-        wire["fbc"] = fbc
-    try:
-        fbclid = text(user.fbclid).strip() if user.fbclid is not None else ""
-        if not fbclid or (stored is not None and stored.fbclid == fbclid):
-            return
-        if not click_ids.is_fbclid(fbclid):
-            raise Unusable("is no click id")  # noqa: TRY301 - one place writes the note
-        seen = click_ids.click_time(user.fbclid_time)
-        seen = event_time * 1000 if seen is None else seen
-        if click_ids.is_expired(seen, now=event_time):
-            raise Unusable("is older than 90 days")  # noqa: TRY301 - as above
-        if stored is None or seen > stored.created:
-            wire["fbc"] = click_ids.make_fbc(fbclid, seen=seen)
-    except Exception as problem:
-        notes.append(note("fbclid", problem))
+    if user.fbclid is not None:
+        try:
+            _use_fbclid(wire, text(user.fbclid).strip(), user.fbclid_time, event_time)
+        except Exception as problem:
+            notes.append(note("fbclid", problem))
+
+
+def _use_fbclid(wire: dict[str, Any], fbclid: str, time: object, event_time: int) -> None:
+    stored = click_ids.parse_fbc(wire.get("fbc", ""))
+    if not fbclid or (stored is not None and stored.fbclid == fbclid):
+        return
+    if not click_ids.is_fbclid(fbclid):
+        raise Unusable("is no click id")
+    seen = click_ids.click_time(time)
+    if seen is None:
+        seen = event_time * 1000
+    if click_ids.is_expired(seen, now=event_time):
+        raise Unusable("is older than 90 days")
+    if stored is None or seen > stored.created:
+        wire["fbc"] = click_ids.make_fbc(fbclid, seen=seen)
