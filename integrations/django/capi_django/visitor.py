@@ -26,14 +26,13 @@ class SessionCopy(SessionBase):
 
     def __init__(self, original: SessionBase) -> None:
         super().__init__(original.session_key)
-        self._original = original
+        self._store = type(original)
+        if "_session_cache" in original.__dict__:
+            self._session_cache = dict(original.__dict__["_session_cache"])
 
     def load(self) -> dict[str, Any]:
-        """Return what the host has loaded, or load it through a store of our own."""
-        loaded = self._original.__dict__.get("_session_cache")
-        if loaded is not None:
-            return dict(loaded)
-        return dict(type(self._original)(self._original.session_key).load())
+        """Load the data through a store of our own: loading can change the store."""
+        return dict(self._store(self.session_key).load())
 
     def exists(self, session_key: str) -> bool:  # noqa: ARG002 - Django's signature
         """Answer as a store that has nothing."""
