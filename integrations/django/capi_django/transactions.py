@@ -56,8 +56,8 @@ def note(client: Client, build: Build, *, alias: str, key: Hashable = None) -> N
 def database_of(values: Iterable[object]) -> str:
     """Find the database whose transaction decides about a signal.
 
-    That of a model instance among the values, one with an open transaction first: an instance
-    that was read from a replica tells nothing of the transaction it is now part of.
+    That of a model instance among the values, one with an open transaction first; the default
+    database when there is none.
 
     Args:
         values: The signal's sender and arguments.
@@ -65,7 +65,6 @@ def database_of(values: Iterable[object]) -> str:
     # isinstance() would evaluate a lazy request.user, and with it load the host's session.
     models: list[Any] = [value for value in values if issubclass(type(value), Model)]
     aliases: list[str] = [m._state.db for m in models if m._state.db in connections.settings]
-    for alias in (*aliases, DEFAULT_DB_ALIAS):
-        if connections[alias].in_atomic_block:
-            return alias
-    return aliases[0] if aliases else DEFAULT_DB_ALIAS
+    if not aliases:
+        return DEFAULT_DB_ALIAS
+    return next((alias for alias in aliases if connections[alias].in_atomic_block), aliases[0])
