@@ -40,6 +40,7 @@ def run(tmp_path):
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
         )
 
     return run
@@ -96,7 +97,12 @@ print(sorted({"sqlalchemy", "flask_login", "httpx", "django", "click", "rich"} &
 """
     (tmp_path / "script.py").write_text(script)
     done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     # Flask itself loads click.
     assert done.stdout.strip() == "['click']", done.stderr

@@ -69,8 +69,11 @@ class SignalTriggers:
         """
         for trigger in tuple(self._waiting):
             signal = self._find(trigger, import_modules=import_modules)
-            if signal is not None and trigger in self._waiting:
-                self._waiting.remove(trigger)
+            if signal is not None:
+                try:
+                    self._waiting.remove(trigger)
+                except ValueError:
+                    continue  # another thread was faster
                 receiver = Receiver(trigger, self._installed)
                 self._receivers.append(receiver)
                 signal.connect(receiver)
