@@ -193,8 +193,9 @@ def _read_content(entry: object, path: str, notes: Notes) -> dict[str, Any]:
     else:
         raise Unusable("is not an object with an id")
     wire: dict[str, Any] = {}
-    for (name, read), value in zip(_CONTENT, values, strict=True):
+    for place, value in enumerate(values):
         if value is not None and (type(value) is not str or value):
+            name, read = _CONTENT[place]
             try:
                 wire[name] = read(value)
             except Exception as problem:
@@ -241,8 +242,9 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for (name, path, simple, deep), value in zip(_FIELDS, _values(data), strict=True):
+    for place, value in enumerate(_values(data)):
         if value is not None and (type(value) is not str or value):
+            name, path, simple, deep = _FIELDS[place]
             try:
                 wire[name] = simple(value) if simple else deep(value, path, notes)
             except Exception as problem:

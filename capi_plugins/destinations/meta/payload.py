@@ -62,11 +62,7 @@ def build(
         InvalidEvent: Meta would refuse the event; the text says why.
     """
     notes: Notes = []
-    event_time = event.event_time
-    if event_time > now:
-        if event_time > now + _FUTURE_NOTED_FROM:
-            notes.append(FieldNote("event_time", "was in the future and is sent as now"))
-        event_time = int(now)
+    event_time = _event_time(event.event_time, now, notes)
     who = user_data.build(
         event.user_data, notes, event_time=event_time, default_country=default_country
     )
@@ -77,27 +73,46 @@ def build(
     what = custom_data.build(
         event.custom_data, notes, customer_segmentation=event.customer_segmentation
     )
-    name = _event_name(event.event_name)
     wire: dict[str, Any] = {
-        "event_name": name,
+        "event_name": _event_name(event.event_name),
         "event_time": event_time,
         "action_source": action_source,
         "user_data": who,
     }
     _put(wire, "event_id", event.event_id, _short, notes)
-    if action_source == "business_messaging":
-        _to_messaging(event, wire, notes)
-    else:
-        if event.event_source_url is not None:
-            _put(wire, "event_source_url", event.event_source_url, url, notes)
-        if event.referrer_url is not None:
-            _put(wire, "referrer_url", event.referrer_url, url, notes)
-        if event.messaging_channel is not None:
-            notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
     if what:
         wire["custom_data"] = what
     if app:
         wire["app_data"] = app
+    if action_source == "business_messaging":
+        _to_messaging(event, wire, notes)
+    else:
+        _put_page(event, wire, notes)
+    _put_rest(event, consent, wire, notes)
+    _check(wire)
+    body = orjson.dumps(wire)
+    checks.check_size(body)
+    return Payload(body=body, expires_at=expires_at, notes=tuple(notes))
+
+
+def _event_time(event_time: int, now: float, notes: Notes) -> int:
+    if event_time <= now:
+        return event_time
+    if event_time > now + _FUTURE_NOTED_FROM:
+        notes.append(FieldNote("event_time", "was in the future and is sent as now"))
+    return int(now)
+
+
+def _put_page(event: Event, wire: dict[str, Any], notes: Notes) -> None:
+    if event.event_source_url is not None:
+        _put(wire, "event_source_url", event.event_source_url, url, notes)
+    if event.referrer_url is not None:
+        _put(wire, "referrer_url", event.referrer_url, url, notes)
+    if event.messaging_channel is not None:
+        notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
+
+
+def _put_rest(event: Event, consent: Consent, wire: dict[str, Any], notes: Notes) -> None:
     if event.opt_out is not None:
         _put(wire, "opt_out", event.opt_out, flag, notes)
     if event.advanced_measurement_table is not None:
@@ -106,10 +121,6 @@ def build(
         _put_processing_options(wire, event, consent, notes)
     if event.original_event_data is not None or event.attribution_data is not None:
         delayed.put(wire, event, notes)
-    _check(wire)
-    body = orjson.dumps(wire)
-    checks.check_size(body)
-    return Payload(body=body, expires_at=expires_at, notes=tuple(notes))
 
 
 def url(value: object) -> str:

@@ -197,9 +197,10 @@ def build(
 def _put_listed(
     wire: dict[str, Any], values: tuple[Any, ...], country: str | None, notes: list[FieldNote]
 ) -> None:
-    for (name, key, digest, short_form), value in zip(_LISTED, values, strict=True):
+    for place, value in enumerate(values):
         if value is None:
             continue
+        name, key, digest, short_form = _LISTED[place]
         if type(value) is str:
             if not value:
                 continue
@@ -215,8 +216,9 @@ def _put_listed(
 
 
 def _put_single(wire: dict[str, Any], values: tuple[Any, ...], notes: list[FieldNote]) -> None:
-    for (name, read), value in zip(_SINGLE, values, strict=True):
+    for place, value in enumerate(values):
         if value is not None and (type(value) is not str or value):
+            name, read = _SINGLE[place]
             try:
                 wire[name] = read(value)
             except Exception as problem:
