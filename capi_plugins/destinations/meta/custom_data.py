@@ -249,7 +249,7 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
                 wire[name] = simple(value) if simple else deep(value, path, notes)
             except Exception as problem:
                 notes.append(FieldNote(path, reason(problem)))
-    if data.properties:
+    if data.properties is not None:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
         _put(wire, "customer_segmentation", customer_segmentation, notes)
