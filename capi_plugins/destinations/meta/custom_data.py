@@ -168,12 +168,13 @@ _content_values = operator.attrgetter(*Content.names())
 
 
 def _read_contents(value: object, path: str, notes: Notes) -> list[dict[str, Any]]:
-    members = items(value)
-    given = [value] if members is None else list(members)
+    members = value if type(value) is list else items(value)
+    given = [value] if members is None else members
     if len(given) > MAX_CONTENTS:
         notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
+        given = list(given)[:MAX_CONTENTS]
     result = []
-    for entry in given[:MAX_CONTENTS]:
+    for entry in given:
         try:
             result.append(_read_content(entry, path, notes))
         except Exception as problem:

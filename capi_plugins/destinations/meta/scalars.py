@@ -92,10 +92,11 @@ def sendable(value: object, limit: int = 2000) -> str:
         Unusable: It is no text, empty, too long, or cannot be encoded.
     """
     result = (value if type(value) is str else text(value)).strip()
+    if 0 < len(result) <= limit and result.isprintable():
+        return result
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
-    if not result.isprintable():
-        result = _printable(result)
+    result = _printable(result)
     if not result:
         raise Unusable("is empty")
     return result

@@ -260,9 +260,17 @@ def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
 
 def _put_country(wire: dict[str, Any], value: object, notes: list[FieldNote]) -> str | None:
     """Hash the countries and return the code of the first that is known in clear."""
+    if type(value) is str and value:
+        try:
+            code, digest = _country(value)
+        except Exception as problem:
+            notes.append(note("country", problem))
+            return None
+        wire["country"] = [digest]
+        return code
     known = None
     digests: dict[str, None] = {}
-    for each in (value,) if type(value) is str else _members("country", value, notes):
+    for each in _members("country", value, notes):
         try:
             given = text(each)
             if given:
