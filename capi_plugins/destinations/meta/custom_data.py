@@ -231,6 +231,7 @@ _READERS = {
 _NAMES = tuple(name for name in CustomData.names() if name != "properties")
 _FIELDS = tuple((name, *_READERS[name]) for name in _NAMES)
 _values = operator.attrgetter(*_NAMES)
+_NO_PROPERTIES = CustomData().properties
 
 
 def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> dict[str, Any]:
@@ -250,7 +251,7 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
                 wire[name] = simple(value) if simple else deep(value, path, notes)
             except Exception as problem:
                 notes.append(FieldNote(path, reason(problem)))
-    if data.properties is not None:
+    if data.properties is not _NO_PROPERTIES and data.properties is not None:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
         _put(wire, "customer_segmentation", customer_segmentation, notes)

@@ -10,7 +10,7 @@ import hashlib
 import operator
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from capi_plugins.destinations.meta import click_ids, ip_address, normalize, phone, places
 from capi_plugins.destinations.meta.normalize import MAX_LENGTH, SHORTEST_HASH, hashed, sha256
@@ -25,7 +25,7 @@ _LONGEST_ID = 256
 _CTWA_CLID = re.compile(r"[A-Za-z0-9_-]{40,500}", re.ASCII)
 _LEAD_ID_DIGITS = range(15, 18)
 _LOGIN_ID_DIGITS = range(1, 19)
-_NO_VALUE_CACHED: Final = 2048
+_CACHED = 2048
 
 NormalForm = Callable[[str], str]
 Digest = Callable[[str, str | None], str]
@@ -46,22 +46,22 @@ def _ready(value: str, *, md5: bool = True) -> str | None:
 
 
 # Digests of few different values only are remembered; those of a person never.
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+@functools.lru_cache(maxsize=_CACHED)
 def _city(value: str, _country: str | None) -> str:
     return _ready(value) or sha256(places.city(value))
 
 
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+@functools.lru_cache(maxsize=_CACHED)
 def _state(value: str, country: str | None) -> str:
     return _ready(value) or sha256(places.state(value, country))
 
 
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+@functools.lru_cache(maxsize=_CACHED)
 def _zip(value: str, country: str | None) -> str:
     return _ready(value) or sha256(places.zip_code(value, country))
 
 
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
+@functools.lru_cache(maxsize=_CACHED)
 def _country(value: str) -> tuple[str | None, str]:
     if ready := _ready(value):
         return None, ready
