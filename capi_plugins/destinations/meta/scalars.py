@@ -163,6 +163,22 @@ def integer(value: object) -> int:
     return int(result)
 
 
+def one_of(allowed: tuple[str, ...], value: object) -> str:
+    """Read one of Meta's words, whatever its case.
+
+    Raises:
+        Unusable: It is none of them.
+    """
+    word = value if type(value) is str else text(value)
+    if word in allowed:
+        return word
+    word = word.strip()
+    for known in allowed:
+        if known.lower() == word.lower():
+            return known
+    raise Unusable("is none of " + ", ".join(allowed))
+
+
 def flag(value: object) -> bool:
     """Read a truth value: a bool, 0 or 1, or words such as ``true`` and ``no``.
 
