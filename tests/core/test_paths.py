@@ -192,7 +192,7 @@ VALUES = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(max_size=3) | st.integers(0, 3), inner, max_size=3)
         | st.builds(lambda value: types.SimpleNamespace(a=value, b=lambda: value), inner)
-        | st.builds(lambda value: (lambda: value), inner)
+        | st.builds(lambda value: lambda: value, inner)
     ),
     max_leaves=8,
 )
