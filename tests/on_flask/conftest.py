@@ -145,7 +145,7 @@ def database_url(request, tmp_path):
     sqlalchemy = pytest.importorskip("sqlalchemy")
     url = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
     schema = f"capi_flask_{os.getpid()}"
-    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 3})
+    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 3, "options": "-c lock_timeout=3s"})
     try:
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"drop schema if exists {schema} cascade"))
@@ -154,7 +154,7 @@ def database_url(request, tmp_path):
         if os.environ.get("CAPI_REQUIRE_SERVICES") == "1":
             raise
         pytest.skip(f"no PostgreSQL at 127.0.0.1:5432: {type(error).__name__}")
-    yield f"{url}?options=-csearch_path%3D{schema}"
+    yield f"{url}?options=-csearch_path%3D{schema}%20-clock_timeout%3D3s"
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text(f"drop schema {schema} cascade"))
     engine.dispose()

@@ -110,4 +110,27 @@ class Installed:
             with late.readable() as values:
                 return trigger.build({**around, **values})
 
-        self.note(build, on_commit=None if session is None else transactions.on_commit(session))
+        on_commit = None if session is None else transactions.on_commit(session)
+        if on_commit is not None and late.is_async:
+            build, on_commit = _built_at_commit(trigger, late, on_commit)
+        self.note(build, on_commit=on_commit)
+
+
+def _built_at_commit(
+    trigger: Trigger, late: rows.Late, on_commit: OnCommit
+) -> tuple[Callable[[], Event | None], OnCommit]:
+    """Read rows while ``AsyncSession.commit()`` is awaited: nobody awaits at the request's end.
+
+    The visitor's session is not looked at that early, so nothing of the request is offered.
+    """
+    made: list[Event | None] = []
+
+    def register(confirm: Callable[[], None]) -> None:
+        def committed() -> None:
+            with late.readable() as values:
+                made.append(trigger.build(values))
+            confirm()
+
+        on_commit(committed)
+
+    return made.pop, register

@@ -30,6 +30,11 @@ class Late:
     offered: Mapping[str, Any]
     binds: Mapping[str, Any]
 
+    @property
+    def is_async(self) -> bool:
+        """Whether a database of theirs can only be read where somebody awaits."""
+        return any(bind.dialect.is_async for bind in self.binds.values())
+
     @contextlib.contextmanager
     def readable(self) -> Iterator[dict[str, Any]]:
         """Give the objects in a state in which all their attributes can be read."""

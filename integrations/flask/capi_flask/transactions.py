@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("capi_plugins.flask")
 _KEY = "capi_flask"
+_ABOUT_TO_WRITE = "capi_flask_about_to_write"
 _last_writer: contextvars.ContextVar[weakref.ref[Session] | None] = contextvars.ContextVar(
     "capi_flask_last_writer", default=None
 )
@@ -136,23 +137,32 @@ def _has_changes(session: Session) -> bool:
 
 
 def _has_written(session: Session) -> bool:
-    frames: dict[SessionTransaction, _Frame] = session.info.get(_KEY, {})
-    return any(frame.wrote for frame in frames.values())
+    _frame(session)
+    return any(frame.wrote for frame in _frames(session).values())
 
 
 def _frame(session: Session) -> _Frame | None:
     transaction = session.get_nested_transaction() or session.get_transaction()
     if transaction is None:
         return None
+    frame = _frames(session).setdefault(transaction, _Frame())
+    frame.wrote = session.info.pop(_ABOUT_TO_WRITE, False) or frame.wrote
+    return frame
+
+
+def _frames(session: Session) -> dict[SessionTransaction, _Frame]:
     frames: dict[SessionTransaction, _Frame] = session.info.setdefault(_KEY, {})
-    return frames.setdefault(transaction, _Frame())
+    return frames
 
 
 def _wrote(session: Session) -> None:
     frame = _frame(session)
-    if frame is not None:
+    if frame is None:
+        # A statement is announced before it begins its transaction.
+        session.info[_ABOUT_TO_WRITE] = True
+    else:
         frame.wrote = True
-        _last_writer.set(weakref.ref(session))
+    _last_writer.set(weakref.ref(session))
 
 
 def _after_flush(session: Session, _: object) -> None:
@@ -172,7 +182,7 @@ def _after_commit(session: Session) -> None:
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    frames: dict[SessionTransaction, _Frame] = session.info.get(_KEY, {})
+    frames = _frames(session)
     frame = frames.pop(transaction, None)
     if frame is None or not frame.committed:
         return
@@ -185,4 +195,4 @@ def _after_transaction_end(session: Session, transaction: SessionTransaction) ->
         above.wrote = above.wrote or frame.wrote
         return
     for confirm in frame.confirm:
-        confirm()
+        fenced(confirm)()
