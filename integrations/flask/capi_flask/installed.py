@@ -40,15 +40,18 @@ class Installed:
         self.models = ModelTriggers(client.triggers.on_model, self)
         self._prepared = False
 
-    def prepare(self) -> None:
-        """Do what had to wait until the host was imported; called as each request begins."""
-        if self._prepared:
-            return
+    def prepare(self) -> list[str]:
+        """Do what has to wait until the host was imported, and say what went wrong."""
         self._prepared = True
         self.watch_database()
         self.signals.connect(import_modules=True)
-        for problem in (*self.signals.problems(), *self.models.problems()):
-            _log.error("%s", problem)
+        return [*self.signals.problems(), *self.models.problems()]
+
+    def prepare_once(self) -> None:
+        """Prepare as the first request begins; what went wrong goes to the log."""
+        if not self._prepared:
+            for problem in self.prepare():
+                _log.error("%s", problem)
 
     def watch_database(self) -> None:
         """Follow SQLAlchemy's transactions, if a trigger may need them and the host has it."""

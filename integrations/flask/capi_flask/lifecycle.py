@@ -64,7 +64,7 @@ class Lifecycle:
     @_fenced
     def request_started(self, **_: Any) -> None:
         """Open the request."""
-        self.installed.prepare()
+        self.installed.prepare_once()
         Handling.begin(self.installed)
 
     @_fenced
