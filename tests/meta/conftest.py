@@ -3,15 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import settings
 
 from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.events import Event
-
-# How long an example takes depends on what else the machine does.
-settings.register_profile("capi", deadline=None)
-settings.load_profile("capi")
 
 NOW = 1_800_000_000
 OPTIONS = {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "EAAB-secret-token"}

@@ -14,7 +14,7 @@ from capi_plugins.destinations.meta import scalars
 from capi_plugins.destinations.meta.scalars import Unusable
 
 
-class Colour(str, enum.Enum):  # noqa: UP042 - such classes are what hosts have
+class Colour(str, enum.Enum):
     RED = "red"
 
 

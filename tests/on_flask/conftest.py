@@ -145,7 +145,9 @@ def database_url(request, tmp_path):
     sqlalchemy = pytest.importorskip("sqlalchemy")
     url = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
     schema = f"capi_flask_{os.getpid()}"
-    engine = sqlalchemy.create_engine(url, connect_args={"connect_timeout": 3, "options": "-c lock_timeout=3s"})
+    engine = sqlalchemy.create_engine(
+        url, connect_args={"connect_timeout": 3, "options": "-c lock_timeout=3s"}
+    )
     try:
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"drop schema if exists {schema} cascade"))

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import flask
 import pytest
-
 from capi_flask import Capi
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
