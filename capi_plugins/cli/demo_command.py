@@ -49,11 +49,12 @@ class Result:
     help="Port of the sandbox; default: a free one.",
 )
 def demo(only: str | None, keep: bool, port: int) -> None:
-    """Shop in an example shop, and watch the conversions arrive in a sandbox.
+    """Shop in example shops; watch the conversions arrive.
 
-    A Django and a Flask shop are started, each with nothing but settings for Meta. A scripted
-    shopper visits them over HTTP: buys, registers, refuses cookies, has a card declined. Every
-    event that ought to arrive is counted and compared, and so is every event that ought not to.
+    A Django and a Flask shop are started, each with nothing but settings for Meta, and a sandbox
+    in the place of Meta. A scripted shopper visits the shops over HTTP: buys, registers, refuses
+    cookies, has a card declined. Every event that ought to arrive is counted and compared, and
+    so is every event that ought not to.
 
     Nothing leaves this machine. The exit status is 1 when something is not as expected.
     """

@@ -68,7 +68,7 @@ def _value(events: Sequence[ReceivedEvent]) -> str:
 
 def _keys(events: Sequence[ReceivedEvent]) -> str:
     """Name the match keys that every one of the events has."""
-    names = [list(event.payload.get("user_data") or ()) for event in events]
+    names: list[list[str]] = [list(event.payload.get("user_data") or ()) for event in events]
     shared = [key for key in names[0] if all(key in each for each in names)]
     short = {"client_user_agent": "ua", "client_ip_address": "ip", "external_id": "xid"}
     return " ".join(short.get(key, key) for key in shared)

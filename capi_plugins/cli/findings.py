@@ -11,8 +11,8 @@ from capi_plugins.destinations.base import Destination
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS
 
-_MADE = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
-"""When this version was made: an earlier clock is wrong, and Meta refuses its events."""
+_PAST = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+"""An earlier clock is surely wrong, and Meta refuses its events."""
 _SOON = datetime.timedelta(days=60)
 
 
@@ -127,8 +127,8 @@ def _version(destination: MetaDestination, name: str, today: datetime.date) -> I
 
 def _clock(moment: datetime.datetime) -> Problem:
     shown = moment.isoformat(timespec="seconds")
-    if moment < _MADE:
-        text = f"the clock says {shown}, which is before this version was made"
+    if moment < _PAST:
+        text = f"the clock says {shown}, which cannot be"
         return Problem("error", text, "set it: Meta refuses events that are too old")
     return Problem("ok", f"the clock says {shown}")
 

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 import attrs
-import httpx
 
 from capi_plugins.sandbox import ReceivedEvent
 
@@ -93,7 +92,7 @@ def travel(script: ModuleType, url: str, tell: Callable[[str], None]) -> list[Jo
             shopper.browser.cookies.set("_fbc", f"fb.1.{time.time_ns() // 10**6}.{shopper.fbclid}")
             try:
                 journey.expected = go(shopper)
-            except (script.ShopMisbehaved, httpx.HTTPError) as error:
+            except (script.ShopMisbehaved, script.httpx.HTTPError) as error:
                 journey.wrong.append(f"the journey ended early: {error}")
         journeys.append(journey)
     return journeys

@@ -22,9 +22,10 @@ import click
 @click.option("--dataset", metavar="ID", help="Take only this dataset; default: any.")
 @click.option("--token", metavar="TOKEN", help="Take only this token; default: any.")
 def sandbox(host: str, port: int, mode: str, dataset: str | None, token: str | None) -> None:
-    """Run a local Graph API that judges events as Meta does, and shows them on a page.
+    """Run a local Graph API that judges as Meta does.
 
-    It prints the settings that send a project's events there. Nothing leaves this machine.
+    It shows what it receives on a page like Events Manager's Test Events, and prints the settings
+    that send a project's events there. Nothing leaves this machine.
     """
     from capi_plugins.sandbox import serve  # noqa: PLC0415 - the server is imported to serve only
 

@@ -61,7 +61,7 @@ def test_things_that_do_not_belong_into_production_are_warned_of():
     assert "no banner is read" in warned
 
 
-def test_a_clock_before_this_version_was_made_is_an_error():
+def test_a_clock_that_cannot_be_right_is_an_error():
     _, found = find(door({}), 0.0)
     assert "error" in [problem.level for problem in found if "clock" in problem.text]
 
