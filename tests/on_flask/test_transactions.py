@@ -362,6 +362,7 @@ def test_commit_in_another_apps_context_is_not_ours(shop, make_app, recorder):
 
 def test_async_session_counts_at_its_commit(shop, recorder, tmp_path):
     pytest.importorskip("aiosqlite")
+    pytest.importorskip("greenlet")
     from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
     async def view():
