@@ -106,6 +106,7 @@ class Client:
             with contextlib.suppress(ValueError):
                 # A generator-based host may leave in another context than it came in.
                 current.reset(token)
+            self._finish(scope, [])
 
     def current_scope(self) -> RequestScope | None:
         """Return the scope of the request being handled, if it is this client's."""
@@ -162,12 +163,20 @@ class Client:
             scope: What ``request`` gave.
             finished: How the request ended.
         """
+        builds: list[Build] = []
+        if self._active:
+            try:
+                builds = self.triggers.for_request(finished)
+            except Exception as error:
+                self.failed("matching triggers", error)
+        self._finish(scope, builds)
+
+    def _finish(self, scope: RequestScope, builds: list[Build]) -> None:
         scope.open = False
-        if not self._active:
-            return
+        # What is not confirmed yet is captured when it is, without the scope's help.
+        noted, scope.pending = scope.pending, []
+        builds = [pending.build for pending in noted if pending.confirmed] + builds
         try:
-            builds = [pending.build for pending in scope.pending if pending.confirmed]
-            builds += self.triggers.for_request(finished)
             if builds:
                 self._capture_built(builds, scope.context)
         except Exception as error:
@@ -326,7 +335,9 @@ class Client:
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         file = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        _log.error("%s failed with %s at %s", where, type(error).__name__, file)
+        with contextlib.suppress(Exception):
+            # A log handler of the host may raise, and there is nobody left to tell.
+            _log.error("%s failed with %s at %s", where, type(error).__name__, file)
 
     # ------------------------------------------------------------------ delivery
 

@@ -230,10 +230,12 @@ class Settings:
 
 def _strings(section: Section, key: str) -> list[str]:
     items: Sequence[Any] = section.take(key, (list, tuple, set, frozenset), ())
-    good = [item for item in items if isinstance(item, str)]
-    if len(good) != len(items):
-        section.wrong(key, "must be a list of strings")
-    return good
+    for number, item in enumerate(items):
+        if not isinstance(item, str):
+            section.problems.append(
+                f"{section.at(key)}[{number}] must be a string, not {type(item).__name__}"
+            )
+    return [item for item in items if isinstance(item, str)]
 
 
 def _mappings(section: Section, key: str) -> list[Mapping[str, Any]]:
@@ -371,16 +373,16 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
             return 0
         return value
     networks = []
-    for number, text in enumerate(value):
+    for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            parse_network(str(text))
+            parse_network(text)
         except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
                 "'10.0.0.0/8', an address, or 'unix'"
             )
         else:
-            networks.append(str(text))
+            networks.append(text)
     return tuple(networks)
 
 

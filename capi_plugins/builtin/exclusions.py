@@ -8,6 +8,7 @@ provider's: such events stay. What these requests *look at* is no visitor's inte
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -83,7 +84,7 @@ class Exclusions:
             return "excluded: the browser fetched the page in advance"
         if browsing and exclude.staff and context.is_staff:
             return "excluded: browsing of a member of staff"
-        if browsing and exclude.bots and _BOT.search(context.client_user_agent or ""):
+        if browsing and exclude.bots and _is_bot(context.client_user_agent or ""):
             return "excluded: browsing of a bot"
         if exclude.paths and (browsing or not context.is_staff):
             path = _path(context.url)
@@ -97,6 +98,12 @@ class Exclusions:
         if not context.is_staff:
             emails += _texts(context.user.email)
         return any(own.match(email.strip().lower()) for email in emails)
+
+
+# Visitors share a few hundred user agents, and the pattern is the costliest part of a page view.
+@functools.lru_cache(maxsize=1024)
+def _is_bot(user_agent: str) -> bool:
+    return _BOT.search(user_agent) is not None
 
 
 def _is_prefetch(context: RequestContext) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from capi_plugins import configure
 from capi_plugins.builtin.consent import make_reader
-from capi_plugins.destinations.base import Destination, Payload
+from capi_plugins.destinations.base import Destination, Outcome, Payload, Request, Response, Verdict
 from capi_plugins.hookspecs import hookimpl
 from capi_plugins.http_context import request_context
 
@@ -18,16 +18,20 @@ class Notebook(Destination):
         return Payload(body=f"{event.event_name} {consent.value}".encode())
 
     def request(self, deliveries):
-        raise NotImplementedError
+        return Request(url="http://127.0.0.1/")
 
     def outcome(self, response, deliveries):
-        raise NotImplementedError
+        return Outcome(verdict=Verdict.DELIVERED)
 
 
 class OffersNotebook:
     @hookimpl
     def capi_destination_types(self):
         return [Notebook]
+
+    @hookimpl
+    def capi_send(self, request):
+        return Response(status=200)
 
 
 @pytest.fixture
@@ -40,7 +44,6 @@ def make_client():
             "DESTINATIONS": {"notebook": {}},
             "CONSENT": consent if isinstance(consent, dict) else {"DEFAULT": consent},
             "PLUGINS": [OffersNotebook()],
-            "DELIVERY": {"OUTBOX": "memory", "WORKER": "external"},
             "AUTOLOAD": False,
             **settings,
         }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 from urllib.parse import quote
 
 import pytest
@@ -177,6 +178,12 @@ def test_every_mistake_is_told_at_once(make_client):
         "CAPI['CONSENT']['SOURCES'][1]",
         "CAPI['CONSENT']['SOURCES'][2]['OPT_OUT']",
     ]
+
+
+def test_the_documentation_names_every_source():
+    page = pathlib.Path(__file__).parents[2].joinpath("docs", "consent.md").read_text("utf-8")
+    for name in SOURCES:
+        assert f"\n| `{name}` |" in page
 
 
 # ------------------------------------------------------------------ whatever arrives

@@ -212,6 +212,10 @@ def _simple(name: str) -> Callable[[object], Any] | None:
     return _SIMPLE.get(CUSTOM_DATA_TYPES[name])
 
 
+def _no_deep(_value: object, _path: str, _notes: Notes) -> Any:
+    raise Unusable("has no reader")
+
+
 _DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
     "strings": _read_strings,
     "contents": _read_contents,
@@ -219,10 +223,11 @@ _DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
     "list": _read_json,
 }
 _READERS = {
-    name: (f"custom_data.{name}", _simple(name), _DEEP.get(kind))
+    name: (f"custom_data.{name}", _simple(name), _DEEP.get(kind, _no_deep))
     for name, kind in CUSTOM_DATA_TYPES.items()
 }
 _NAMES = tuple(name for name in CustomData.names() if name != "properties")
+_FIELDS = tuple((name, *_READERS[name]) for name in _NAMES)
 _values = operator.attrgetter(*_NAMES)
 
 
@@ -236,9 +241,12 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for name, value in zip(_NAMES, _values(data), strict=True):
+    for (name, path, simple, deep), value in zip(_FIELDS, _values(data), strict=True):
         if value is not None and (type(value) is not str or value):
-            _put(wire, name, value, notes)
+            try:
+                wire[name] = simple(value) if simple else deep(value, path, notes)
+            except Exception as problem:
+                notes.append(FieldNote(path, reason(problem)))
     if data.properties:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
@@ -253,10 +261,7 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
 def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
     path, simple, deep = _READERS[name]
     try:
-        if simple is not None:
-            wire[name] = simple(value)
-        elif deep is not None:
-            wire[name] = deep(value, path, notes)
+        wire[name] = simple(value) if simple else deep(value, path, notes)
     except Exception as problem:
         notes.append(FieldNote(path, reason(problem)))
 

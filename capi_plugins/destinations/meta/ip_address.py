@@ -49,6 +49,8 @@ def normalize(value: str) -> str:
     """
     address = value.strip()
     public = _is_public(address)
+    if public:
+        return address
     if public is None and len(address) <= _MAX:
         if match := _BRACKETED.fullmatch(address) or _WITH_PORT_4.fullmatch(address):
             address = match[1]

@@ -30,7 +30,8 @@ _PLACEHOLDER_DIGESTS = frozenset(
     for name in ("sha256", "md5")
 )
 _DIGEST = re.compile(rf"([0-9A-Fa-f]{{64}})(\.{APPENDIX})?|([0-9A-Fa-f]{{32}})")
-_SHORTEST_DIGEST = 32
+SHORTEST_HASH = 32
+"""Shorter texts are no hash."""
 
 _PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 _NO_LETTERS = _PUNCTUATION + b"0123456789"
@@ -67,7 +68,7 @@ def hashed(value: str, *, md5: bool = True) -> str | None:
     Raises:
         Unusable: It is the hash of nothing.
     """
-    if len(value) < _SHORTEST_DIGEST:
+    if len(value) < SHORTEST_HASH:
         return None
     match = _DIGEST.fullmatch(value.strip())
     if match is None:

@@ -30,11 +30,11 @@ from capi_plugins.events import Event, FieldNote
 from capi_plugins.exceptions import InvalidEvent
 
 MAX_EVENT_NAME = 200
-MAX_EVENT_ID = 500
+MAX_SHORT_TEXT = 500
 MAX_URL = 2000
 
 _URL = re.compile(
-    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)([^#\s]*)(?:#.*)?", re.IGNORECASE | re.DOTALL
+    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)((?:[/?][^#\s]*)?)(?:#.*)?", re.IGNORECASE | re.DOTALL
 )
 # What needs no second look: no fragment, no credentials, no spaces.
 _PLAIN_URL = bytes(code for code in range(0x21, 0x7F) if chr(code) not in "#@")
@@ -84,20 +84,24 @@ def build(
         "action_source": action_source,
         "user_data": who,
     }
-    _put(wire, "event_id", event.event_id, _event_id, notes)
+    _put(wire, "event_id", event.event_id, _short, notes)
     if action_source == "business_messaging":
         _to_messaging(event, wire, notes)
     else:
-        _put(wire, "event_source_url", event.event_source_url, url, notes)
-        _put(wire, "referrer_url", event.referrer_url, url, notes)
+        if event.event_source_url is not None:
+            _put(wire, "event_source_url", event.event_source_url, url, notes)
+        if event.referrer_url is not None:
+            _put(wire, "referrer_url", event.referrer_url, url, notes)
         if event.messaging_channel is not None:
             notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
     if what:
         wire["custom_data"] = what
     if app:
         wire["app_data"] = app
-    _put(wire, "opt_out", event.opt_out, flag, notes)
-    _put(wire, "advanced_measurement_table", event.advanced_measurement_table, _table, notes)
+    if event.opt_out is not None:
+        _put(wire, "opt_out", event.opt_out, flag, notes)
+    if event.advanced_measurement_table is not None:
+        _put(wire, "advanced_measurement_table", event.advanced_measurement_table, _short, notes)
     if event.data_processing_options is not None or consent is not Consent.GRANTED:
         _put_processing_options(wire, event, consent, notes)
     if event.original_event_data is not None or event.attribution_data is not None:
@@ -114,7 +118,7 @@ def url(value: object) -> str:
     Raises:
         Unusable: It is not an http(s) URL, or too long even without its query.
     """
-    given = text(value).strip()
+    given = (value if type(value) is str else text(value)).strip()
     if (
         given[:8] == "https://"
         and len(given) <= MAX_URL
@@ -153,12 +157,8 @@ def _event_name(value: str) -> str:
         raise InvalidEvent(f"event_name {problem}") from None
 
 
-def _event_id(value: object) -> str:
-    return sendable(value, MAX_EVENT_ID)
-
-
-def _table(value: object) -> str:
-    return sendable(value, MAX_EVENT_ID)
+def _short(value: object) -> str:
+    return sendable(value, MAX_SHORT_TEXT)
 
 
 def _action_source(
