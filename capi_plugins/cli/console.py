@@ -17,16 +17,15 @@ from capi_plugins import Client, ConfigurationError, configure
 from capi_plugins.cli.doors import Door, NotConfigured
 from capi_plugins.cli.group import HELP, CommandGroup
 
-NOTHING = (
-    "There is no configuration: give --config FILE.toml or set CAPI_CONFIG. "
-    "The file holds the CAPI dictionary:\n"
-    "\n"
-    "    [CAPI.DESTINATIONS.meta]\n"
-    '    DATASET_ID = "1234567890"          # ACCESS_TOKEN: better as CAPI_META_ACCESS_TOKEN\n'
-    "\n"
-    "    [CAPI.CONSENT]\n"
-    '    DEFAULT = "denied"                 # what holds when nothing was decided'
-)
+NOTHING = """\
+There is no configuration: give --config FILE.toml or set CAPI_CONFIG.
+The file holds the CAPI dictionary:
+
+    [CAPI.DESTINATIONS.meta]
+    DATASET_ID = "1234567890"   # and in the environment:
+                                # CAPI_META_ACCESS_TOKEN
+    [CAPI.CONSENT]
+    DEFAULT = "denied"          # while nothing was decided"""
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:

@@ -46,6 +46,8 @@ def read_lines(
         now: The clock for events without ``event_time``, seconds since the epoch.
         consent: What the caller asserts for events that say nothing of consent.
     """
+    if stream.isatty():
+        sys.stderr.write("Reading events, one JSON object on each line; Ctrl-D ends.\n")
     number = size = 0
     while raw := stream.readline(MAX_LINE + 1):
         number += 1
@@ -76,7 +78,8 @@ def _read(
     try:
         data = _parse(raw)
         given = data.get("event_id")
-        event_id = str(given) if isinstance(given, str | int) else None
+        if isinstance(given, str | int) and not isinstance(given, bool):
+            event_id = str(given)
         event = Event.from_dict(data, now=now)
     except InvalidEvent as error:
         return Line(number=number, size=size, reason=str(error), event_id=event_id)

@@ -15,7 +15,10 @@ from capi_plugins.cli.doors import current_door
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def plugins(as_json: bool) -> None:
-    """Show the plugins in the order in which they are asked, and the triggers in force."""
+    """Show what is loaded and which triggers are in force.
+
+    Plugins are shown in the order in which they are asked.
+    """
     client = current_door().client()
     if as_json:
         click.echo(orjson.dumps(_described(client), option=orjson.OPT_INDENT_2))
