@@ -28,9 +28,11 @@ PLACED = {
 }
 
 
-def get(path="/async/do/", **how):
+def get(path="/async/do/", *, cookies=(), **how):
     async def ask():
-        return await AsyncClient(raise_request_exception=False).get(path, **how)
+        client = AsyncClient(raise_request_exception=False)
+        client.cookies.load(dict(cookies))
+        return await client.get(path, **how)
 
     return asyncio.run(ask())
 
@@ -62,10 +64,9 @@ def test_the_user_is_looked_up_in_the_thread_of_synchronous_code(configure, reco
 
     client = Client()
     client.force_login(User.objects.create_user("ada", "ada@example.com"))
-    cookie = f"sessionid={client.cookies['sessionid'].value}"
     configure({**DONE, "USER_DATA": {"email": "request.user.email"}})
     view(page)
-    answer = get(headers={"cookie": cookie})
+    answer = get(cookies={"sessionid": client.cookies["sessionid"].value})
     assert "Vary" not in answer.headers
     assert recorder.events[0].user_data.email == "ada@example.com"
     assert recorder.context.user.email == "ada@example.com"
@@ -79,11 +80,12 @@ def test_what_auser_found_is_not_looked_up_again(configure, recorder, view, monk
 
     client = Client()
     client.force_login(User.objects.create_user("ada", "ada@example.com"))
-    cookie = f"sessionid={client.cookies['sessionid'].value}"
     configure(DONE)
     view(page)
     monkeypatch.setattr(auth, "get_user", lambda request: pytest.fail("looked up again"))
-    assert get(headers={"cookie": cookie}).content == b"ada@example.com"
+    assert (
+        get(cookies={"sessionid": client.cookies["sessionid"].value}).content == b"ada@example.com"
+    )
     assert recorder.context.user.email == "ada@example.com"
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import capi_django
 import pytest
@@ -139,3 +142,15 @@ def test_wrong_settings_are_kept_for_the_checks(settings, caplog, recorder):
         capi_django.get_client()
     with pytest.raises(ConfigurationError):
         capi_django.flush()
+
+
+def test_a_host_without_users_sessions_and_databases_is_served():
+    project = Path(__file__).parent / "project"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "tiny.py"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "tiny host is served\n", done.stderr
