@@ -78,20 +78,26 @@ def test_the_end_delivers_even_what_an_exception_ended():
 
 
 def test_the_end_comes_in_time_when_the_endpoint_hangs():
-    told, _, err, took = run("""
+    told, _, err, took = run(
+        """
         c = client(lambda events, name: threading.Event().wait(), EXIT_TIMEOUT=0.3)
         c.track("Lead", event_id="1")
-    """, ok=False)
+    """,
+        ok=False,
+    )
     assert told == []
     assert took < 20
     assert "Traceback" not in err
 
 
 def test_the_end_comes_in_time_when_the_endpoint_fails():
-    told, _, _, took = run("""
+    told, _, _, took = run(
+        """
         c = client(lambda events, name: Response(status=500), EXIT_TIMEOUT=0.3)
         c.track("Lead", event_id="1")
-    """, ok=False)
+    """,
+        ok=False,
+    )
     assert took < 20
 
 
