@@ -35,8 +35,15 @@ def run(code, *, ok=True):
     """Run a program; return the (process, event id) pairs that were delivered, and its pid."""
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c"]
-        + [BEGIN + textwrap.dedent(code)],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            BEGIN + textwrap.dedent(code),
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -91,7 +98,7 @@ def test_the_end_comes_in_time_when_the_endpoint_hangs():
 
 
 def test_the_end_comes_in_time_when_the_endpoint_fails():
-    told, _, _, took = run(
+    _told, _, _, took = run(
         """
         c = client(lambda events, name: Response(status=500), EXIT_TIMEOUT=0.3)
         c.track("Lead", event_id="1")
@@ -128,7 +135,7 @@ def test_a_child_delivers_its_own_events_and_only_those():
 
 
 def test_a_child_that_ends_in_order_delivers():
-    told, pid, *_ = run("""
+    told, _pid, *_ = run("""
         c = client()
         child = os.fork()
         c.track("Lead", event_id="child" if child == 0 else "parent")
@@ -188,7 +195,7 @@ def test_a_fork_at_any_moment_does_not_hang_the_child():
 
 
 def test_locks_held_at_a_fork_do_not_hang_the_child():
-    told, pid, *_ = run("""
+    told, _pid, *_ = run("""
         c = client()
         c.track("Lead", event_id="0")
         assert c.flush(30)
