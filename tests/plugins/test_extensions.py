@@ -9,6 +9,7 @@ import json
 import sqlite3
 import threading
 import types
+from typing import ClassVar
 
 import pytest
 
@@ -186,7 +187,7 @@ def test_a_consent_platform_decides(client, wire, cookie, limited):
 class Spool(MemoryOutbox):
     """A queue of somebody's own, which settings name by its dotted path."""
 
-    made: list[Spool] = []
+    made: ClassVar[list[Spool]] = []
 
     def __init__(self, settings):
         super().__init__(max_deliveries=settings.delivery.queue_size)
