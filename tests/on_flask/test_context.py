@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from capi_plugins import ConfigurationError
+
 flask_login = pytest.importorskip("flask_login")
 
 
@@ -239,7 +241,7 @@ def test_signal_of_flask_login_is_heard(make_app, recorder):
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"ON": "signal", "SIGNAL": "no_such_module.signal"}, "cannot be imported"),
+        ({"ON": "signal", "SIGNAL": "flask.no_such_module.signal"}, "cannot be imported"),
         ({"ON": "signal", "SIGNAL": "flask.Flask"}, "is not a blinker signal"),
         ({"ON": "model", "MODEL": "flask.no_such_model"}, "leads to no model"),
     ],
@@ -343,3 +345,9 @@ def test_capi_object_serves_two_apps(capi_config):
         app.add_url_rule("/", "home", lambda name=name: capi.track(name) or name)
         app.test_client().get("/")
     assert [[e["name"] for e in events] for events in sent.values()] == [["one"], ["two"]]
+
+
+def test_signal_of_a_package_that_is_not_installed_stops_the_start(make_app):
+    rule = {"ON": "signal", "SIGNAL": "flask_loginn.user_logged_in", "EVENT": "Lead"}
+    with pytest.raises(ConfigurationError, match=r"\[0\]\['SIGNAL'\].*no package 'flask_loginn'"):
+        make_app(TRIGGERS=[rule])

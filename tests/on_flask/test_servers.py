@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.cookiejar
 import os
 import re
 import signal
@@ -11,11 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 from capi_plugins.sandbox import Sandbox
@@ -59,33 +56,38 @@ def serving(arguments, environment):
 
 
 class Visitor:
-    """A browser with cookies and without JavaScript."""
+    """A browser that came from an advertisement, with cookies and without JavaScript."""
 
     def __init__(self, url):
-        self.url = url
-        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
-        self.opener.addheaders = [("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")]
+        self.http = httpx.Client(
+            base_url=url,
+            headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"},
+            cookies={"_fbp": f"fb.1.{int(time.time() * 1000)}.1234567890"},
+            follow_redirects=True,
+            trust_env=False,
+            timeout=20,
+        )
 
     def get(self, path):
-        with self.opener.open(self.url + path, timeout=20) as answer:
-            return answer.read().decode()
+        return self.http.get(path).text
 
     def post(self, path, page, **fields):
         """Submit a form of a page, with that page's token."""
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.get(page))
-        body = urllib.parse.urlencode({"csrf_token": token[1] if token else "", **fields})
-        try:
-            with self.opener.open(self.url + path, body.encode(), timeout=20) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
+        return self.http.post(path, data={"csrf_token": token[1] if token else "", **fields})
 
 
 BUYER = {
-    "email": "ada@example.com", "phone": "+49 30 1234567", "first_name": "Ada",
-    "last_name": "Lovelace", "address": "Hauptstr. 1", "zip": "10115", "city": "Berlin",
-    "state": "BE", "country": "DE", "payment": "card",
+    "email": "ada@example.com",
+    "phone": "+49 30 1234567",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "address": "Hauptstr. 1",
+    "zip": "10115",
+    "city": "Berlin",
+    "state": "BE",
+    "country": "DE",
+    "payment": "card",
 }
 
 
@@ -103,31 +105,37 @@ def test_shop_sends_the_same_events_from_every_server(server, tmp_path):
         }
         subprocess.run(
             [sys.executable, "-m", "flask", "--app", "flask_shop", "seed"],
-            cwd=SHOP, env=environment, check=True, capture_output=True,
+            cwd=SHOP,
+            env=environment,
+            check=True,
+            capture_output=True,
         )
         with serving(SERVERS[server], environment) as url:
             visitor = Visitor(url)
             visitor.post("/cookies/", "/", choice="accept", next="/")
             visitor.post("/cart/add/MUG-01/", "/p/stoneware-mug/", quantity="2")
             declined = {**BUYER, "card_number": "4000 0000 0000 0002"}
-            assert visitor.post("/checkout/", "/checkout/", **declined) == 402
+            assert visitor.post("/checkout/", "/checkout/", **declined).status_code == 402
             broken = {**BUYER, "card_number": "4000 0000 0000 0119"}
-            assert visitor.post("/checkout/", "/checkout/", **broken) == 500
+            assert visitor.post("/checkout/", "/checkout/", **broken).status_code == 500
             paid = {**BUYER, "card_number": "4242 4242 4242 4242"}
-            assert visitor.post("/checkout/", "/checkout/", **paid) == 200
+            assert visitor.post("/checkout/", "/checkout/", **paid).status_code == 200
             visitor.get("/search/?q=tea")
+            visitor.http.close()
             sandbox.wait_for(1, name="Search", timeout=20)
             sandbox.wait_for(1, name="Purchase", timeout=20)
         # The server has ended, and what was under way was delivered before it did.
-        names = [event.event_name for event in sandbox.accepted()]
+        names = [event.payload["event_name"] for event in sandbox.accepted()]
         assert sandbox.refused == []
         assert names.count("Purchase") == 1
         assert names.count("AddToCart") == 1
         assert names.count("ViewContent") == 1
         assert names.count("InitiateCheckout") == 3
         [purchase] = sandbox.accepted("Purchase")
-        assert purchase.event["custom_data"]["value"] == 48
-        assert purchase.event["custom_data"]["contents"] == [
+        assert purchase.payload["custom_data"]["value"] == 48
+        assert purchase.payload["custom_data"]["contents"] == [
             {"id": "MUG-01", "quantity": 2, "item_price": 24}
         ]
-        assert {"em", "ph", "fn", "ln", "ct", "zp", "country"} <= purchase.event["user_data"].keys()
+        assert {"em", "ph", "fn", "ln", "ct", "zp", "country"} <= purchase.payload[
+            "user_data"
+        ].keys()

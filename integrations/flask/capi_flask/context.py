@@ -58,7 +58,7 @@ def request_offer(request: Request) -> dict[str, Any]:
         "user": signed_in,
         "session": session,
         "g": g,
-        "config": current_app.config,
+        "config": lambda: current_app.config,
     }
 
 
