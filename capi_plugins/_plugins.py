@@ -16,6 +16,7 @@ import pluggy
 
 from capi_plugins import hookspecs
 from capi_plugins._discovery import entry_point_names, from_settings, installed
+from capi_plugins._place import place
 from capi_plugins.consent import Consent, strictest
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
@@ -350,17 +351,12 @@ class Plugins:
                 self._say(impl, error)
 
     def _say(self, impl: Implementation, error: Exception) -> None:
-        # The text of an exception may hold personal data, its type and place do not.
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
         _log.error(
             "plugin %s failed in %s with %s at %s",
             impl.plugin,
             impl.hook,
             type(error).__name__,
-            where,
+            place(error),
         )
         self._failed(impl.plugin, impl.hook, error)
 
@@ -371,14 +367,14 @@ def _hook_names() -> list[str]:
 
 def _check(plugin: str, hook: str, impl: Any) -> None:
     function = inspect.unwrap(impl.function)
-    place = f"plugin {plugin!r}: {hook}"
+    where = f"plugin {plugin!r}: {hook}"
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginError(f"{place} is 'async def'; hooks are plain functions")
+        raise PluginError(f"{where} is 'async def'; hooks are plain functions")
     if (impl.hookwrapper or impl.wrapper) and hook != "capi_send":
-        raise PluginError(f"{place} is a wrapper; only capi_send may be wrapped")
+        raise PluginError(f"{where} is a wrapper; only capi_send may be wrapped")
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             raise PluginError(
-                f"{place} has the keyword-only argument {parameter.name!r}; "
+                f"{where} has the keyword-only argument {parameter.name!r}; "
                 "it would never be given: remove the '*'"
             )

@@ -200,7 +200,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         section.wrong("ON", f"must be one of {', '.join(map(repr, KINDS))}")
     if not event:
         section.wrong("EVENT", "is required: the name of the event, such as 'Purchase'")
-    event_id = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    key = section.take("EVENT_ID", (str, list, tuple, Mapping))
     fields = {
         name.lower(): parse_lookup(value, section.at(name), problems)
         for name in _EVENT_FIELDS
@@ -210,9 +210,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         where=where,
         on=on or "",
         event=event or "",
-        event_id=None
-        if event_id is None
-        else parse_lookup(event_id, section.at("EVENT_ID"), problems),
+        event_id=None if key is None else parse_lookup(key, section.at("EVENT_ID"), problems),
         fields=fields,
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from capi_plugins import signals
+from capi_plugins._place import place
 from capi_plugins._retry import STOPPED, backoff
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
 from capi_plugins.exceptions import TransportError
@@ -22,6 +23,7 @@ from capi_plugins.settings import DeliverySettings
 
 _log = logging.getLogger("capi_plugins.worker")
 _IDLE = 60.0
+_MOST_REFUSALS = 64
 
 
 class _Lane:
@@ -100,8 +102,12 @@ class Worker:
             How many deliveries still wait: the time ran out, or they are not due before it does.
         """
         deadline = time.monotonic() + timeout
-        self.wake(self._outbox.waiting_for())
+        if not self._can_start():
+            # A host that allows no threads, or an interpreter that is shutting down.
+            self.run_inline(timeout=timeout)
+            return self._outbox.stats().waiting
         with self._changed:
+            self._changed.notify_all()
             while waiting := self._outbox.stats().waiting:
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._any_progress(left):
@@ -112,11 +118,7 @@ class Worker:
     def close(self, timeout: float) -> int:
         """Flush, then end the lanes. Returns how many deliveries still wait."""
         deadline = time.monotonic() + timeout
-        if self._can_start():
-            self.flush(timeout)
-        else:
-            # An interpreter that is shutting down starts no threads any more.
-            self.run_inline(timeout=timeout)
+        self.flush(timeout)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -174,22 +176,26 @@ class Worker:
 
     def _run(self, lane: _Lane) -> None:
         while True:
-            with self._changed:
-                if not self._wait_until_due(lane):
-                    lane.thread = None
-                    self._changed.notify_all()
-                    return
-                lane.sending = True
+            wait = None
             try:
+                with self._changed:
+                    if not self._wait_until_due(lane):
+                        lane.thread = None
+                        self._changed.notify_all()
+                        return
+                    lane.sending = True
                 self._step(lane, None)
             except Exception as error:
+                # The outbox failed: whatever a destination does ends in an outcome.
                 _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
                 lane.failures += 1
-                lane.not_before = self._clock() + backoff(lane.failures)
-            finally:
-                with self._changed:
-                    lane.sending = False
-                    self._changed.notify_all()
+                wait = backoff(lane.failures)
+                lane.not_before = self._clock() + wait
+            with self._changed:
+                lane.sending = False
+                self._changed.notify_all()
+                if wait is not None and not self._closed:
+                    self._changed.wait(wait)
 
     def _wait_until_due(self, lane: _Lane) -> bool:
         """Wait inside the condition; False: the lane ends."""
@@ -237,12 +243,17 @@ class Worker:
         deadline: float | None,
     ) -> None:
         parts = [batch]
+        refused = 0
         while parts:
             part = parts.pop()
             if self._closed and deadline is None:
                 self._outbox.retry(part, at=self._clock(), attempt=False)
                 continue
             outcome = self._exchange(destination, part, deadline)
+            refused += outcome.verdict is Verdict.SPLIT
+            if refused >= _MOST_REFUSALS and len(part) > 1:
+                # It is not one of the events: go on later instead of asking a thousand times.
+                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED)
             if outcome.verdict is Verdict.SPLIT and len(part) > 1:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
@@ -261,15 +272,23 @@ class Worker:
     def _exchange(
         self, destination: Destination, part: Sequence[Delivery], deadline: float | None
     ) -> Outcome:
-        request = attrs.evolve(destination.request(part), timeout=self._settings.timeout)
+        timeout = self._settings.timeout
         if deadline is not None:
-            left = max(0.1, deadline - time.monotonic())
-            request = attrs.evolve(request, timeout=min(request.timeout, left))
+            timeout = min(timeout, max(0.1, deadline - time.monotonic()))
         try:
-            response = self._send(request, destination)
+            request = attrs.evolve(destination.request(part), timeout=timeout)
+            outcome = destination.outcome(self._send(request, destination), part)
+            if not isinstance(outcome, Outcome):
+                raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
         except TransportError as error:
             return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
-        return destination.outcome(response, part)
+        except Exception as error:
+            # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
+            return Outcome(
+                verdict=Verdict.RETRY,
+                reason=f"the destination failed with {type(error).__name__} at {place(error)}",
+            )
+        return outcome
 
     def _postpone(self, lane: _Lane, batch: Sequence[Delivery], outcome: Outcome) -> None:
         now = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 import uuid
@@ -66,7 +67,8 @@ def parse_time(value: object) -> int | None:
         if abs(seconds) >= _MILLISECONDS_FROM:
             seconds /= 1000
         return int(seconds)
-    except (TypeError, ValueError, OverflowError, OSError):
+    except Exception:
+        # Whatever an object of the host raises when it is looked at, it is no time.
         return None
 
 
@@ -87,12 +89,12 @@ def _event_time(value: object) -> int:
 
 
 def _event_id(value: object) -> str:
-    if isinstance(value, bytes | bool) or value is None:
-        return str(uuid.uuid4())
-    try:
-        return str(value).strip() or str(uuid.uuid4())
-    except Exception:
-        return str(uuid.uuid4())
+    text = ""
+    with contextlib.suppress(Exception):
+        # Whatever an object of the host raises when it is looked at, it is no id.
+        if value is not None and not isinstance(value, bytes | bool):
+            text = str(value).strip()
+    return text or str(uuid.uuid4())
 
 
 def _now() -> int:

@@ -373,10 +373,11 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
             return 0
         return value
     networks = []
-    for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
+    for number, item in enumerate(value):
         try:
+            text = str(item)
             parse_network(text)
-        except ValueError as error:
+        except Exception as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
                 "'10.0.0.0/8', an address, or 'unix'"

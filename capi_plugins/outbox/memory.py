@@ -7,7 +7,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
@@ -45,6 +45,7 @@ class MemoryOutbox:
         self._bytes = 0
         # All that is not settled, the deliveries in flight included, oldest first.
         self._put_at: dict[int, float] = {}
+        self._leased: set[int] = set()
         self._ready: dict[str, collections.deque[Delivery]] = {}
         self._later: dict[str, list[tuple[float, int, Delivery]]] = {}
         self._dead: collections.deque[tuple[Delivery, str]] = collections.deque(maxlen=_DEAD_MOST)
@@ -96,19 +97,19 @@ class MemoryOutbox:
                 if batch and size > max_bytes:
                     break
                 batch.append(ready.popleft())
+            self._leased.update(delivery.key or 0 for delivery in batch)
         return batch
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
         with self._lock:
-            self._remove(deliveries)
+            for delivery in self._settled(deliveries):
+                self._remove(delivery)
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``."""
         with self._lock:
-            for delivery in deliveries:
-                if delivery.key not in self._put_at:
-                    continue
+            for delivery in self._settled(deliveries):
                 again = attrs.evolve(delivery, attempts=delivery.attempts + attempt)
                 heapq.heappush(
                     self._later.setdefault(delivery.destination, []),
@@ -118,8 +119,9 @@ class MemoryOutbox:
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside; the newest thousand are kept."""
         with self._lock:
-            self._remove(deliveries)
-            self._dead.extend((delivery, reason) for delivery in deliveries)
+            for delivery in self._settled(deliveries):
+                self._remove(delivery)
+                self._dead.append((delivery, reason))
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery of a destination is due."""
@@ -151,10 +153,16 @@ class MemoryOutbox:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _remove(self, deliveries: Sequence[Delivery]) -> None:
+    def _settled(self, deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
+        """End leases; what was not leased, or was settled before, is left out."""
         for delivery in deliveries:
-            if delivery.key is not None and self._put_at.pop(delivery.key, None) is not None:
-                self._bytes -= len(delivery.payload)
+            if delivery.key in self._leased:
+                self._leased.discard(delivery.key)
+                yield delivery
+
+    def _remove(self, delivery: Delivery) -> None:
+        del self._put_at[delivery.key or 0]
+        self._bytes -= len(delivery.payload)
 
     def _forget(self, now: float) -> None:
         while self._seen:

@@ -211,3 +211,22 @@ def test_the_customer_segment_is_sent_inside(build):
     wire, _ = build(customer_segmentation="New_Customer_To_Business")
     assert wire["custom_data"] == {"customer_segmentation": "new_customer_to_business"}
     assert "customer_segmentation" not in wire
+
+
+class Gone:
+    def __bool__(self):
+        raise RuntimeError
+
+    __len__ = items = __bool__
+
+
+@pytest.mark.parametrize("properties", [Gone, lambda: None, lambda: 5, lambda: "x", dict])
+def test_properties_that_are_none_cost_nothing_else(make, now, properties):
+    event = Event(
+        event_name="Lead",
+        event_time=now,
+        user_data=UserData(email="a@b.de"),
+        custom_data=CustomData(order_id="1", properties=properties()),
+    )
+    sent = json.loads(make().payload(event, Consent.GRANTED, now=now).body)["custom_data"]
+    assert sent == {"order_id": "1"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ from capi_plugins.destinations.meta.scalars import Unusable
         ("tel:+1-201-555-0123", "12015550123"),
         ("Tel. +49 30 12345678", "493012345678"),
         ("\u202a+1 650 555 1212\u202c", "16505551212"),
-        ("＋１ ６５０ ５５５ １２１２", "16505551212"),
+        ("\uff0b\uff11 \uff16\uff15\uff10 555 1212", "16505551212"),
         ("+4915112345678", "4915112345678"),
     ],
 )
@@ -76,7 +78,5 @@ def test_a_number_is_digits_without_leading_zero_or_refused(value):
 
 @given(value=st.text())
 def test_any_text_is_a_number_or_refused(value):
-    try:
+    with contextlib.suppress(Unusable):
         phone.normalize(value, "US")
-    except Unusable:
-        pass

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from capi_plugins.destinations.meta.scalars import Unusable
         ("Turkey", "tr"),
         ("Türkiye", "tr"),
         ("South Korea", "kr"),
-        ("Côte d’Ivoire", "ci"),
+        ("C\u00f4te d\u2019Ivoire", "ci"),
         ("中国", "cn"),
         ("Россия", "ru"),
         ("EL", "gr"),
@@ -95,12 +97,8 @@ def test_what_is_no_post_code_is_refused(written, country):
 @given(value=st.text(), country=st.sampled_from([None, "us", "ca", "de"]))
 def test_any_text_is_a_place_or_refused(value, country):
     for function in (places.state, places.zip_code):
-        try:
+        with contextlib.suppress(Unusable):
             function(value, country)
-        except Unusable:
-            pass
     for single in (places.city, places.country):
-        try:
+        with contextlib.suppress(Unusable):
             single(value)
-        except Unusable:
-            pass

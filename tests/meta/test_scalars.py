@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import enum
@@ -156,10 +157,8 @@ def test_dates_are_read_as_iso_8601():
 
 @given(value=st.text())
 def test_any_text_is_a_number_or_refused(value):
-    try:
+    with contextlib.suppress(Unusable):
         assert -1e15 < scalars.number(value) < 1e15
-    except Unusable:
-        pass
 
 
 @given(

@@ -136,11 +136,14 @@ EVENTS = st.fixed_dictionaries(
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
 @given(fields=EVENTS, consent=st.sampled_from([Consent.GRANTED, Consent.LIMITED]))
 def test_any_event_becomes_a_payload_or_is_held_back(fields, consent):
+
+    held_back = None
     try:
-        event = Event(**fields)
-        payload = DESTINATION.payload(event, consent, now=NOW)
-    except InvalidEvent as held_back:
-        assert 0 < len(str(held_back)) < 500
+        payload = DESTINATION.payload(Event(**fields), consent, now=NOW)
+    except InvalidEvent as problem:
+        held_back = str(problem)
+    if held_back is not None:
+        assert 0 < len(held_back) < 500
         return
     wire = json.loads(payload.body, parse_constant=lambda _: 1 / 0)
     assert wire.keys() <= EVENT_KEYS
@@ -174,8 +177,7 @@ def test_no_reason_repeats_a_match_key(fields):
     event = Event(event_name="Purchase", event_time=NOW, user_data=UserData(**fields))
     try:
         payload = DESTINATION.payload(event, Consent.GRANTED, now=NOW)
-    except InvalidEvent as held_back:
-        assert SECRET.lower() not in str(held_back).lower()
-        return
-    assert SECRET.lower() not in str(payload.notes).lower()
-    assert SECRET not in repr(payload)
+        shown = f"{payload!r} {payload.notes}"
+    except InvalidEvent as problem:
+        shown = str(problem)
+    assert SECRET.lower() not in shown.lower()

@@ -8,28 +8,26 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from capi_plugins.destinations.meta.contents import MAX_CONTENTS, read_contents
 from capi_plugins.destinations.meta.fields import (
-    CONTENT_TYPES,
     CURRENCIES,
     CUSTOM_DATA_ENUMS,
     CUSTOM_DATA_TYPES,
 )
 from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, reason
 from capi_plugins.destinations.meta.scalars import (
-    MAX_NUMBER,
     Unusable,
     flag,
     integer,
     items,
     moment,
     number,
+    one_of,
     sendable,
     text,
 )
-from capi_plugins.events import Content, CustomData, FieldNote
+from capi_plugins.events import CustomData, FieldNote
 
-MAX_CONTENTS = 1000
-"""Most entries of ``contents`` and ``content_ids``."""
 MAX_PROPERTIES = 200
 """Most custom properties of one event."""
 
@@ -54,22 +52,6 @@ def currency(value: object) -> str:
     return code
 
 
-def one_of(allowed: tuple[str, ...], value: object) -> str:
-    """Read one of Meta's words, whatever its case.
-
-    Raises:
-        Unusable: It is none of them.
-    """
-    word = value if type(value) is str else text(value)
-    if word in allowed:
-        return word
-    word = word.strip()
-    for known in allowed:
-        if known.lower() == word.lower():
-            return known
-    raise Unusable("is none of " + ", ".join(allowed))
-
-
 def _status(value: object) -> str:
     # Of CompleteRegistration; in the pixel it is a truth value.
     return str(value).lower() if isinstance(value, bool) else sendable(value)
@@ -79,15 +61,6 @@ def _count(value: object) -> int:
     result = integer(value)
     if result < 0:
         raise Unusable("is negative")
-    return result
-
-
-def _quantity(value: object) -> int:
-    if type(value) is int and 0 < value < MAX_NUMBER:
-        return value
-    result = integer(value)
-    if result < 1:
-        raise Unusable("is less than one")
     return result
 
 
@@ -157,53 +130,6 @@ _STORE_DATA: Mapping[str, Callable[[object], Any]] = {
 }
 
 
-def _content_readers() -> dict[str, Callable[[object], Any]]:
-    readers = {name: _SIMPLE[kind] for name, kind in CONTENT_TYPES.items() if kind in _SIMPLE}
-    delivery = functools.partial(one_of, CUSTOM_DATA_ENUMS["delivery_category"])
-    return {**readers, "quantity": _quantity, "delivery_category": delivery}
-
-
-_CONTENT = tuple((name, _content_readers()[name]) for name in Content.names())
-_content_values = operator.attrgetter(*Content.names())
-
-
-def _read_contents(value: object, path: str, notes: Notes) -> list[dict[str, Any]]:
-    members = items(value)
-    given = [value] if members is None else list(members)
-    if len(given) > MAX_CONTENTS:
-        notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
-    result = []
-    for entry in given[:MAX_CONTENTS]:
-        try:
-            result.append(_read_content(entry, path, notes))
-        except Exception as problem:
-            notes.append(FieldNote(path, f"an entry {reason(problem)}"))
-    if not result:
-        raise Unusable("has no usable entry")
-    return result
-
-
-def _read_content(entry: object, path: str, notes: Notes) -> dict[str, Any]:
-    if type(entry) is Content:
-        values = _content_values(entry)
-    elif isinstance(entry, Mapping):
-        values = tuple(entry.get(name) for name, _ in _CONTENT)
-        if any(key not in CONTENT_TYPES for key in entry):
-            notes.append(FieldNote(path, "an entry has members Meta does not know"))
-    else:
-        raise Unusable("is not an object with an id")
-    wire: dict[str, Any] = {}
-    for (name, read), value in zip(_CONTENT, values, strict=True):
-        if value is not None and (type(value) is not str or value):
-            try:
-                wire[name] = read(value)
-            except Exception as problem:
-                notes.append(FieldNote(f"{path}.{name}", reason(problem)))
-    if "id" not in wire:
-        raise Unusable("has no id")
-    return wire
-
-
 def _simple(name: str) -> Callable[[object], Any] | None:
     if name in _SPECIAL:
         return _SPECIAL[name]
@@ -218,7 +144,7 @@ def _no_deep(_value: object, _path: str, _notes: Notes) -> Any:
 
 _DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
     "strings": _read_strings,
-    "contents": _read_contents,
+    "contents": read_contents,
     "object": _read_object,
     "list": _read_json,
 }
@@ -229,6 +155,7 @@ _READERS = {
 _NAMES = tuple(name for name in CustomData.names() if name != "properties")
 _FIELDS = tuple((name, *_READERS[name]) for name in _NAMES)
 _values = operator.attrgetter(*_NAMES)
+_NO_PROPERTIES = CustomData().properties
 
 
 def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> dict[str, Any]:
@@ -241,13 +168,14 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for (name, path, simple, deep), value in zip(_FIELDS, _values(data), strict=True):
+    for place, value in enumerate(_values(data)):
         if value is not None and (type(value) is not str or value):
+            name, path, simple, deep = _FIELDS[place]
             try:
                 wire[name] = simple(value) if simple else deep(value, path, notes)
             except Exception as problem:
                 notes.append(FieldNote(path, reason(problem)))
-    if data.properties:
+    if data.properties is not _NO_PROPERTIES and data.properties is not None:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
         _put(wire, "customer_segmentation", customer_segmentation, notes)

@@ -92,10 +92,11 @@ def sendable(value: object, limit: int = 2000) -> str:
         Unusable: It is no text, empty, too long, or cannot be encoded.
     """
     result = (value if type(value) is str else text(value)).strip()
+    if 0 < len(result) <= limit and result.isprintable():
+        return result
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
-    if not result.isprintable():
-        result = _printable(result)
+    result = _printable(result)
     if not result:
         raise Unusable("is empty")
     return result
@@ -160,6 +161,22 @@ def integer(value: object) -> int:
     if result != int(result):
         raise Unusable("is not a whole number")
     return int(result)
+
+
+def one_of(allowed: tuple[str, ...], value: object) -> str:
+    """Read one of Meta's words, whatever its case.
+
+    Raises:
+        Unusable: It is none of them.
+    """
+    word = value if type(value) is str else text(value)
+    if word in allowed:
+        return word
+    word = word.strip()
+    for known in allowed:
+        if known.lower() == word.lower():
+            return known
+    raise Unusable("is none of " + ", ".join(allowed))
 
 
 def flag(value: object) -> bool:

@@ -5,166 +5,23 @@ A value that cannot be used costs that value and leaves a note under its neutral
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import operator
-import re
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from capi_plugins.destinations.meta import click_ids, ip_address, normalize, phone, places
-from capi_plugins.destinations.meta.normalize import MAX_LENGTH, SHORTEST_HASH, hashed, sha256
-from capi_plugins.destinations.meta.scalars import Unusable, items, sendable, text
+from capi_plugins.destinations.meta import click_ids, digests
+from capi_plugins.destinations.meta.digests import LISTED, Digest
+from capi_plugins.destinations.meta.normalize import SHORTEST_HASH
+from capi_plugins.destinations.meta.scalars import Unusable, items, text
+from capi_plugins.destinations.meta.single_keys import SINGLE
 from capi_plugins.events import FieldNote, UserData
 
-_sha256 = hashlib.sha256
 MAX_VALUES = 20
 """Most values of one match key."""
 
-_LONGEST_ID = 256
-_CTWA_CLID = re.compile(r"[A-Za-z0-9_-]{40,500}", re.ASCII)
-_LEAD_ID_DIGITS = range(15, 18)
-_LOGIN_ID_DIGITS = range(1, 19)
-_NO_VALUE_CACHED: Final = 2048
-
-NormalForm = Callable[[str], str]
-Digest = Callable[[str, str | None], str]
-
-
-def _digest(normal_form: NormalForm, *, md5: bool = True) -> Digest:
-    def digest(value: str, _country: str | None) -> str:
-        return _ready(value, md5=md5) or sha256(normal_form(value))
-
-    return digest
-
-
-def _ready(value: str, *, md5: bool = True) -> str | None:
-    """Return the hash that a value is already, if it is one."""
-    if len(value) > MAX_LENGTH:
-        raise Unusable(f"is longer than {MAX_LENGTH} characters")
-    return hashed(value, md5=md5)
-
-
-# Digests of few different values only are remembered; those of a person never.
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _city(value: str, _country: str | None) -> str:
-    return _ready(value) or sha256(places.city(value))
-
-
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _state(value: str, country: str | None) -> str:
-    return _ready(value) or sha256(places.state(value, country))
-
-
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _zip(value: str, country: str | None) -> str:
-    return _ready(value) or sha256(places.zip_code(value, country))
-
-
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _country(value: str) -> tuple[str | None, str]:
-    if ready := _ready(value):
-        return None, ready
-    code = places.country(value)
-    return code, sha256(code)
-
-
-# Neutral name, Meta's key, digest, and the normal form alone where it does for a short value,
-# which is no hash: the calls it saves are a tenth of the whole.
-_LISTED: tuple[tuple[str, str, Digest, NormalForm | None], ...] = (
-    ("email", "em", _digest(normalize.email), normalize.email),
-    ("first_name", "fn", _digest(normalize.name), normalize.name),
-    ("last_name", "ln", _digest(normalize.name), normalize.name),
-    ("date_of_birth", "db", _digest(normalize.date_of_birth), normalize.date_of_birth),
-    ("gender", "ge", _digest(normalize.gender), normalize.gender),
-    ("city", "ct", _city, None),
-    ("state", "st", _state, None),
-    ("zip", "zp", _zip, None),
-    # 32 hex digits are a UUID more often than an MD5 here.
-    (
-        "external_id",
-        "external_id",
-        _digest(normalize.external_id, md5=False),
-        normalize.external_id,
-    ),
-)
-
-
-def _ip_address(value: object) -> str:
-    return ip_address.normalize(value if type(value) is str else text(value))
-
-
-def _click_to_whatsapp(value: object) -> str:
-    result = text(value).strip()
-    if not _CTWA_CLID.fullmatch(result):
-        # Meta looks the click up; what cannot be one takes the batch with it.
-        raise Unusable("is no click-to-WhatsApp id")
-    return result
-
-
-def _id(value: object) -> str:
-    result = sendable(value, _LONGEST_ID)
-    if result.lower() in normalize.PLACEHOLDERS or not result.strip("0-"):
-        # An advertising id of zeros is what a phone gives when tracking is refused.
-        raise Unusable("is empty")
-    return result
-
-
-def _fbp(value: object) -> str:
-    result = (value if type(value) is str else text(value)).strip()
-    if not click_ids.is_fbp(result):
-        raise Unusable("is not of the form fb.<index>.<milliseconds>.<number>")
-    return result
-
-
-def _digits(value: object, lengths: range) -> int:
-    digits = text(value).strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) in lengths):
-        raise Unusable(f"is not a number of {lengths[0]} to {lengths[-1]} digits")
-    return int(digits)
-
-
-def _lead_id(value: object) -> int:
-    # Meta's own export of leads writes l:123...
-    return _digits(text(value).strip().removeprefix("l:"), _LEAD_ID_DIGITS)
-
-
-def _login_id(value: object) -> int:
-    return _digits(value, _LOGIN_ID_DIGITS)
-
-
-def _part(normal_form: NormalForm) -> Callable[[object], str]:
-    digest = _digest(normal_form)
-    return lambda value: digest(text(value), None)
-
-
-_SINGLE: tuple[tuple[str, Callable[[object], str | int]], ...] = (
-    ("client_ip_address", _ip_address),
-    ("client_user_agent", sendable),
-    ("fbp", _fbp),
-    ("subscription_id", _id),
-    ("fb_login_id", _login_id),
-    ("lead_id", _lead_id),
-    ("anon_id", _id),
-    ("madid", _id),
-    ("page_id", _id),
-    ("page_scoped_user_id", _id),
-    ("ctwa_clid", _click_to_whatsapp),
-    ("whatsapp_business_account_id", _id),
-    ("ig_account_id", _id),
-    ("instagram_business_account_id", _id),
-    ("ig_sid", _id),
-    ("partner_id", _id),
-    ("partner_name", _id),
-    ("f5first", _part(normalize.first_five)),
-    ("f5last", _part(normalize.first_five)),
-    ("fi", _part(normalize.first_letter)),
-    ("dobd", _part(normalize.day_of_birth)),
-    ("dobm", _part(normalize.month_of_birth)),
-    ("doby", _part(normalize.year_of_birth)),
-)
-_listed_values = operator.attrgetter(*(name for name, *_ in _LISTED))
-_single_values = operator.attrgetter(*(name for name, _ in _SINGLE))
+_sha256 = hashlib.sha256
+_listed_values = operator.attrgetter(*(name for name, *_ in LISTED))
+_single_values = operator.attrgetter(*(name for name, _ in SINGLE))
 
 
 def build(
@@ -197,9 +54,10 @@ def build(
 def _put_listed(
     wire: dict[str, Any], values: tuple[Any, ...], country: str | None, notes: list[FieldNote]
 ) -> None:
-    for (name, key, digest, short_form), value in zip(_LISTED, values, strict=True):
+    for place, value in enumerate(values):
         if value is None:
             continue
+        name, key, digest, short_form = LISTED[place]
         if type(value) is str:
             if not value:
                 continue
@@ -210,13 +68,14 @@ def _put_listed(
                     wire[key] = [_sha256(short_form(value).encode()).hexdigest()]
             except Exception as problem:
                 notes.append(note(name, problem))
-        elif digests := _several(name, value, digest, country, notes):
-            wire[key] = digests
+        elif several := _several(name, value, digest, country, notes):
+            wire[key] = several
 
 
 def _put_single(wire: dict[str, Any], values: tuple[Any, ...], notes: list[FieldNote]) -> None:
-    for (name, read), value in zip(_SINGLE, values, strict=True):
+    for place, value in enumerate(values):
         if value is not None and (type(value) is not str or value):
+            name, read = SINGLE[place]
             try:
                 wire[name] = read(value)
             except Exception as problem:
@@ -233,15 +92,15 @@ def _several(
     name: str, value: object, digest: Digest, country: str | None, notes: list[FieldNote]
 ) -> list[str]:
     """Hash the values of one key, each once, in order."""
-    digests: dict[str, None] = {}
+    found: dict[str, None] = {}
     for each in _members(name, value, notes):
         try:
             given = text(each)
             if given:
-                digests[digest(given, country)] = None
+                found[digest(given, country)] = None
         except Exception as problem:
             notes.append(note(name, problem))
-    return list(digests)
+    return list(found)
 
 
 def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
@@ -258,52 +117,52 @@ def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
 
 def _put_country(wire: dict[str, Any], value: object, notes: list[FieldNote]) -> str | None:
     """Hash the countries and return the code of the first that is known in clear."""
+    if type(value) is str and value:
+        try:
+            code, digest = digests.country(value)
+        except Exception as problem:
+            notes.append(note("country", problem))
+            return None
+        wire["country"] = [digest]
+        return code
     known = None
-    digests: dict[str, None] = {}
-    for each in (value,) if type(value) is str else _members("country", value, notes):
+    found: dict[str, None] = {}
+    for each in _members("country", value, notes):
         try:
             given = text(each)
             if given:
-                code, digest = _country(given)
+                code, digest = digests.country(given)
                 known = known or code
-                digests[digest] = None
+                found[digest] = None
         except Exception as problem:
             notes.append(note("country", problem))
-    if digests:
-        wire["country"] = list(digests)
+    if found:
+        wire["country"] = list(found)
     return known
 
 
 def _put_phone(
     wire: dict[str, Any], value: object, region: str | None, notes: list[FieldNote]
 ) -> None:
-    if type(value) is str:
+    def digest(given: str, region: str | None) -> str:
+        result, complete = digests.phone_number(given, region)
+        if not complete:
+            notes.append(
+                FieldNote(
+                    "user_data.phone",
+                    "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
+                )
+            )
+        return result
+
+    if type(value) is not str:
+        if several := _several("phone", value, digest, region, notes):
+            wire["ph"] = several
+    elif value:
         try:
-            if value:
-                wire["ph"] = [_phone(value, region, notes)]
+            wire["ph"] = [digest(value, region)]
         except Exception as problem:
             notes.append(note("phone", problem))
-        return
-
-    def digest(given: str, region: str | None) -> str:
-        return _phone(given, region, notes)
-
-    if digests := _several("phone", value, digest, region, notes):
-        wire["ph"] = digests
-
-
-def _phone(value: str, region: str | None, notes: list[FieldNote]) -> str:
-    if len(value) >= SHORTEST_HASH and (ready := _ready(value)):
-        return ready
-    digits, complete = phone.normalize(value, region)
-    if not complete:
-        notes.append(
-            FieldNote(
-                "user_data.phone",
-                "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
-            )
-        )
-    return sha256(digits)
 
 
 def _put_click_id(
