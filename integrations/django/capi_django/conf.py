@@ -43,6 +43,7 @@ class _Made:
     disconnect: tuple[Callable[[], object], ...] = ()
 
 
+_TOO_EARLY = _Made(problems=("Django is not set up yet: call django.setup() first",))
 _made: _Made | None = None
 
 
@@ -66,6 +67,11 @@ def client() -> Client | None:
 def problems() -> tuple[str, ...]:
     """Return what is wrong with ``settings.CAPI`` itself."""
     return _current().problems
+
+
+def is_own(trigger: Trigger) -> bool:
+    """Whether a trigger stands in ``settings.CAPI``, and does not come from a plugin."""
+    return trigger.where.startswith("CAPI[")
 
 
 def start() -> None:
@@ -122,6 +128,8 @@ def _current() -> _Made:
     global _made  # noqa: PLW0603 - as above
     made = _made
     if made is None:
+        if not apps.models_ready:
+            return _TOO_EARLY
         with _lock:
             if _made is None:
                 _made = _make()
@@ -152,7 +160,7 @@ def _connected(client: Client) -> _Made:
     unconnected: list[str] = []
 
     def lost(trigger: Trigger, sentence: str) -> None:
-        if trigger.where.startswith("CAPI["):
+        if is_own(trigger):
             unconnected.append(f"{trigger.where}: {sentence}")
         else:
             _log.warning("%s is left out: %s", trigger.where, sentence)

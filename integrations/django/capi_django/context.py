@@ -174,5 +174,5 @@ def offered(named: Offer) -> Callable[[], Offer]:
 def _url(request: HttpRequest) -> str:
     try:
         return str(request.build_absolute_uri())
-    except DisallowedHost:
+    except (DisallowedHost, ValueError):
         return ""
