@@ -112,7 +112,7 @@ def test_every_setting_has_a_row_and_a_test(monkeypatch):
 def test_no_setting_is_documented_that_does_not_exist(monkeypatch):
     found = asked(monkeypatch)
     known = set().union(*found.values()) | {"KIND", "EVENTS"}
-    written = {name for name in rows(page("settings.md")) | rows(page("triggers.md"))}
+    written = set(rows(page("settings.md")) | rows(page("triggers.md")))
     assert {name for name in written if name.isupper()} <= known
 
 
