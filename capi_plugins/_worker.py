@@ -22,6 +22,7 @@ from capi_plugins.settings import DeliverySettings
 
 _log = logging.getLogger("capi_plugins.worker")
 _IDLE = 60.0
+_POLL = 0.5
 
 
 class _Lane:
@@ -65,7 +66,12 @@ class Worker:
         self._tell = tell
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
+        # The outbox is never asked with the condition held: it may have to wait for a file, and
+        # requests need the condition to wake lanes. Counting the news keeps wake-ups from getting
+        # lost in between.
         self._changed = threading.Condition()
+        self._news = 0
+        self._looked = not outbox.durable
         self._closed = False
 
     # ------------------------------------------------------------------ from other threads
@@ -75,7 +81,7 @@ class Worker:
         with self._changed:
             for name in destinations:
                 self._start(self._lane(name))
-            self._changed.notify_all()
+            self._tell_lanes()
 
     def run_inline(self, *, timeout: float | None = None) -> None:
         """Deliver what is due in the calling thread.
@@ -101,30 +107,39 @@ class Worker:
         """
         deadline = time.monotonic() + timeout
         self.wake(self._outbox.waiting_for())
-        with self._changed:
-            while waiting := self._outbox.stats().waiting:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._any_progress(left):
-                    return waiting
-                self._changed.wait(left)
-        return 0
+        while True:
+            seen = self._news
+            waiting = self._outbox.stats().waiting
+            left = deadline - time.monotonic()
+            if not waiting or left <= 0 or not self._any_progress(left):
+                return waiting
+            # Other processes send too, and tell nobody.
+            self._wait_for_news(seen, min(left, _POLL) if self._outbox.durable else left)
 
     def close(self, timeout: float) -> int:
-        """Flush, then end the lanes. Returns how many deliveries still wait."""
+        """Deliver what would be lost, then end the lanes.
+
+        Args:
+            timeout: Most seconds.
+
+        Returns:
+            How many deliveries end with the process; what a durable outbox holds does not.
+        """
         deadline = time.monotonic() + timeout
-        if self._can_start():
-            self.flush(timeout)
-        else:
-            # An interpreter that is shutting down starts no threads any more.
-            self.run_inline(timeout=timeout)
+        if not self._outbox.durable:
+            if self._can_start():
+                self.flush(timeout)
+            else:
+                # An interpreter that is shutting down starts no threads any more.
+                self.run_inline(timeout=timeout)
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+            self._tell_lanes()
             threads = [lane.thread for lane in self._lanes.values() if lane.thread]
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        return self._outbox.stats().waiting
+        return 0 if self._outbox.durable else self._outbox.stats().waiting
 
     def stopped(self) -> list[str]:
         """Names of the destinations that were stopped because of their configuration."""
@@ -140,8 +155,17 @@ class Worker:
         return lane
 
     def _can_start(self) -> bool:
+        names = self._outbox.waiting_for()
         with self._changed:
-            return all(self._start(self._lane(name)) for name in self._outbox.waiting_for())
+            return all(self._start(self._lane(name)) for name in names)
+
+    def _tell_lanes(self) -> None:
+        self._news += 1
+        self._changed.notify_all()
+
+    def _wait_for_news(self, seen: int, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._news != seen, timeout)
 
     def _start(self, lane: _Lane) -> bool:
         if self._closed:
@@ -173,13 +197,9 @@ class Worker:
         return None if due is None else max(due, lane.not_before)
 
     def _run(self, lane: _Lane) -> None:
-        while True:
-            with self._changed:
-                if not self._wait_until_due(lane):
-                    lane.thread = None
-                    self._changed.notify_all()
-                    return
-                lane.sending = True
+        self._look_around()
+        while self._wait_until_due(lane):
+            lane.sending = True
             try:
                 self._step(lane, None)
             except Exception as error:
@@ -187,23 +207,39 @@ class Worker:
                 lane.failures += 1
                 lane.not_before = self._clock() + backoff(lane.failures)
             finally:
+                lane.sending = False
                 with self._changed:
-                    lane.sending = False
-                    self._changed.notify_all()
+                    self._tell_lanes()
+
+    def _look_around(self) -> None:
+        """Once, look for what earlier processes have left in a durable outbox."""
+        with self._changed:
+            looked, self._looked = self._looked, True
+        if not looked:
+            self.wake(self._outbox.waiting_for())
 
     def _wait_until_due(self, lane: _Lane) -> bool:
-        """Wait inside the condition; False: the lane ends."""
+        """Wait; False: the lane ends."""
         while not self._closed:
+            seen = self._news
             due = self._due(lane)
             if due is None:
-                if not self._changed.wait(_IDLE) and self._due(lane) is None:
+                if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
                     return False
                 continue
             left = due - self._clock()
             if left <= 0:
                 return True
-            self._changed.wait(min(left, _IDLE))
+            self._wait_for_news(seen, min(left, _IDLE))
         return False
+
+    def _ends(self, lane: _Lane, seen: int) -> bool:
+        """End a lane that had nothing to do, unless other processes may bring it something."""
+        with self._changed:
+            if self._outbox.durable or self._news != seen:
+                return False
+            lane.thread = None
+            return True
 
     # ------------------------------------------------------------------ sending
 
@@ -261,15 +297,18 @@ class Worker:
     def _exchange(
         self, destination: Destination, part: Sequence[Delivery], deadline: float | None
     ) -> Outcome:
-        request = attrs.evolve(destination.request(part), timeout=self._settings.timeout)
-        if deadline is not None:
-            left = max(0.1, deadline - time.monotonic())
-            request = attrs.evolve(request, timeout=min(request.timeout, left))
         try:
-            response = self._send(request, destination)
+            request = attrs.evolve(destination.request(part), timeout=self._settings.timeout)
+            if deadline is not None:
+                left = max(0.1, deadline - time.monotonic())
+                request = attrs.evolve(request, timeout=min(request.timeout, left))
+            return destination.outcome(self._send(request, destination), part)
         except TransportError as error:
             return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
-        return destination.outcome(response, part)
+        except Exception as error:
+            # Whatever a destination raises, the batch has to be given back.
+            reason = f"the destination failed with {type(error).__name__}"
+            return Outcome(verdict=Verdict.RETRY, reason=reason)
 
     def _postpone(self, lane: _Lane, batch: Sequence[Delivery], outcome: Outcome) -> None:
         now = self._clock()

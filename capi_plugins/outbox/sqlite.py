@@ -1,305 +1,356 @@
 """Deliveries in a SQLite file that the processes of one host share.
 
-What ``put`` has returned for survives the death of the process. How the file is used was settled by
-measuring and killing; three of SQLite's traps decide the shape:
+What ``put`` has returned for survives the death of its process. Who sends is settled by a kernel
+lock for each destination, which dies with its process and which no clock expires. So what is in
+flight is known to the process that sends it and to nobody else: when that process dies, the rows
+are simply waiting, and every process may be next.
 
-* Checkpoints other than TRUNCATE can lose committed rows while others write (SQLite's WAL-reset
-  bug, 3.7.0 to 3.51.2). So nobody checkpoints by itself, and the one sender truncates.
-* SQLite's own busy handler sleeps up to 100 ms at a time and starves. So waiting is ours, jittered,
-  with a budget; what finds no lock in time goes to a bounded overflow in memory.
-* Closing any descriptor of the file drops the process's locks on it. So it is never opened but by
-  SQLite, and only ``os.stat`` looks at it.
-
-There is one sender at a time, by a kernel lock that dies with its process and that no clock can
-expire. It is held while something waits to be sent.
+Checkpoints other than TRUNCATE can lose committed rows while others write (SQLite's WAL-reset bug,
+3.7.0 to 3.51.2). So nobody checkpoints by itself, and one process at a time truncates.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
+import itertools
 import logging
 import os
 import random
-import sqlite3
-import stat
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
-from capi_plugins.exceptions import ConfigurationError
-from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
+import attrs
+
+from capi_plugins.outbox import sqlite_rows as rows
+from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Stored
+from capi_plugins.outbox.sqlite_file import Door, Unavailable
+from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
+from capi_plugins.outbox.sqlite_overflow import Overflow
+from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
 
 _log = logging.getLogger("capi_plugins.outbox")
-_SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x43415049  # "CAPI"
-_REMEMBER_SECONDS = 48 * 3600
-_LOCK_BUDGET = 0.05
+_PUT_BUDGET = 0.05
 _SETTLE_BUDGET = 10.0
+_CLOSE_BUDGET = 1.0
 _POLL = 0.5
 _WAL_BYTES = 4_000_000
-_READY, _IN_FLIGHT, _DEAD = 0, 1, 2
-_SCHEMA = """
-CREATE TABLE delivery (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    destination TEXT NOT NULL,
-    event_name TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    expires_at REAL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    state INTEGER NOT NULL DEFAULT 0,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL,
-    put_at REAL NOT NULL,
-    reason TEXT
-);
-CREATE INDEX delivery_ready ON delivery (destination, due, id) WHERE state = 0;
-CREATE TABLE seen (identity BLOB PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX seen_at ON seen (at);
-CREATE TABLE sender (epoch INTEGER NOT NULL);
-INSERT INTO sender VALUES (0);
-"""
+_WAL_BYTES_UNATTENDED = 64_000_000
+_TIDY_SECONDS = 10.0
+_CHECKPOINT_BUSY_MS = 30_000
 
 
 class SqliteOutbox:
-    """An outbox for all processes of one host.
+    """An outbox for all processes of one host; one object for each process that uses it.
+
+    Nothing is opened before it is needed. A file that cannot be used does not raise: deliveries
+    are kept in memory, a thousand and 8 MB at most, and ``stats`` says why.
 
     Args:
         path: The file; its folder is made with mode 0700, the file has 0600.
         max_bytes: Largest size of the file.
-        overflow: Most deliveries kept in memory while the file cannot be written.
-        power_safe: True: every commit is synced, so that it survives a power cut; it costs a disk
-            sync while others wait.
+        power_safe: Whether every commit is synced, so that it survives a power cut as well; it
+            costs a disk sync while others wait.
         clock: Seconds since the epoch.
-
-    Raises:
-        ConfigurationError: The place cannot be used, or belongs to something else.
     """
 
     inline = False
+    durable = True
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
-        max_bytes: int = 256_000_000,
-        overflow: int = 1_000,
+        max_bytes: int = MAX_BYTES,
         power_safe: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path = Path(path).absolute()
+        place = SqlitePlace(path=absolute(path), max_bytes=max_bytes, power_safe=power_safe)
         self._clock = clock
-        self._max_bytes = max_bytes
-        self._synchronous = "FULL" if power_safe else "NORMAL"
-        self._lock = threading.RLock()
-        self._overflow: deque[Delivery] = deque()
-        self._overflow_most = overflow
-        self._epoch: int | None = None
-        self._in_flight = 0
-        _prepare_place(self._path)
-        # Kept open for the life of the process: closing them would drop the locks.
-        self._setup_lock = _open_lock(self._path.with_name(self._path.name + ".setup"))
-        self._sender_lock = _open_lock(self._path.with_name(self._path.name + ".sender"))
-        self._connection = self._connect()
+        self._name = place.path.name
+        self._wal = f"{place.path}-wal"
+        self._locks = FileLocks.of(place.path)
+        # Requests put through one door, the worker uses the other, so that a request never waits
+        # for what the worker of its own process is doing.
+        self._front = Door(place, self._locks)
+        self._back = Door(place, self._locks)
+        self._overflow = Overflow(self._name, self._insert_overflow, clock)
+        self._leased: dict[str, set[int]] = {}
+        self._not_before: dict[str, float] = {}
+        self._settling = threading.Lock()
+        self._owed: list[tuple[str, list[tuple[Any, ...]], Sequence[Delivery]]] = []
+        self._tidied = 0.0
+        self._puts = itertools.count(1)
+        self._closed = False
 
     # ------------------------------------------------------------------ putting
 
     def put(self, deliveries: Sequence[Delivery]) -> Stored:
         """Store deliveries in one commit; see ``Outbox.put``.
 
-        What finds the file locked for longer than 50 ms, full or broken is kept in memory, up to a
-        limit, and stored as soon as the file can be written again.
+        What finds the file locked for longer than 50 ms, full or broken is kept in memory, and
+        stored as soon as the file can be written again.
         """
+        if self._overflow.hopeless:
+            return self._overflow.put(deliveries)
         try:
-            with self._writing(_LOCK_BUDGET) as connection:
-                self._store_overflow(connection)
-                duplicates = self._insert(connection, deliveries)
-        except sqlite3.Error as error:
-            return self._keep(deliveries, error)
-        return Stored(duplicates=duplicates)
+            with self._front.writing(_PUT_BUDGET) as connection:
+                duplicates = rows.insert(connection, deliveries, self._clock())
+        except Unavailable as error:
+            return self._overflow.put(deliveries, error.problem)
+        if next(self._puts) % 256 == 0 and self._wal_size() > _WAL_BYTES_UNATTENDED:
+            self._tidy_beside()
+        return Stored(duplicates=tuple(duplicates))
 
-    def _insert(
-        self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]
-    ) -> list[Delivery]:
-        now = self._clock()
-        duplicates = []
-        for delivery in deliveries:
-            remembered = connection.execute(
-                "INSERT INTO seen (identity, at) VALUES (?, ?) ON CONFLICT (identity) "
-                "DO UPDATE SET at = excluded.at WHERE at < ?",
-                (_identity(delivery), now, now - _REMEMBER_SECONDS),
-            )
-            if remembered.rowcount == 0:
-                duplicates.append(delivery)
-                continue
-            connection.execute(
-                "INSERT INTO delivery (destination, event_name, event_id, payload, expires_at, "
-                "attempts, due, put_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    delivery.destination,
-                    delivery.event_name,
-                    delivery.event_id,
-                    delivery.payload,
-                    delivery.expires_at,
-                    delivery.attempts,
-                    now,
-                    now,
-                ),
-            )
-        return duplicates
-
-    def _keep(self, deliveries: Sequence[Delivery], error: sqlite3.Error) -> Stored:
-        with self._lock:
-            if not self._overflow:
-                _log.error(
-                    "outbox %s cannot be written (%s): events are kept in memory",
-                    self._path.name,
-                    type(error).__name__,
-                )
-            room = self._overflow_most - len(self._overflow)
-            self._overflow.extend(deliveries[:room])
-        return Stored(refused=tuple(deliveries[max(0, room) :]))
-
-    def _store_overflow(self, connection: sqlite3.Connection) -> None:
-        if self._overflow:
-            self._insert(connection, tuple(self._overflow))
-            self._overflow.clear()
-            _log.warning("outbox %s can be written again", self._path.name)
+    def _insert_overflow(self, deliveries: Sequence[Delivery]) -> None:
+        with self._front.writing(_PUT_BUDGET) as connection:
+            rows.insert(connection, deliveries, self._clock())
 
     # ------------------------------------------------------------------ sending
 
     def take(
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
-        """Lease deliveries, if this process is or becomes the sender; see ``Outbox.take``."""
-        batch: list[Delivery] = []
-        with self._writing(_SETTLE_BUDGET) as connection:
-            self._store_overflow(connection)
-            epoch = self._become_sender(connection)
-            if epoch is None:
+        """Lease deliveries, unless another process sends to the destination; see ``Outbox.take``.
+
+        What could not be stored is sent from memory.
+        """
+        batch: Sequence[Delivery] = ()
+        if not self._overflow.store():
+            batch = self._overflow.take(destination, limit=limit, max_bytes=max_bytes, now=now)
+            if batch:
                 return batch
-            size = 0
-            rows = connection.execute(
-                "SELECT id, event_name, event_id, payload, expires_at, attempts FROM delivery "
-                "WHERE state = 0 AND destination = ? AND due <= ? ORDER BY due, id LIMIT ?",
-                (destination, now, limit),
-            )
-            for key, event_name, event_id, payload, expires_at, attempts in rows:
-                size += len(payload)
-                if batch and size > max_bytes:
-                    break
-                batch.append(
-                    Delivery(
-                        destination=destination,
-                        event_name=event_name,
-                        event_id=event_id,
-                        payload=payload,
-                        expires_at=expires_at,
-                        attempts=attempts,
-                        key=key,
-                    )
-                )
-            connection.executemany(
-                "UPDATE delivery SET state = 1, epoch = ? WHERE id = ?",
-                [(epoch, delivery.key) for delivery in batch],
-            )
-            self._in_flight += len(batch)
+        try:
+            with self._settling:
+                self._pay(_SETTLE_BUDGET)
+            batch = self._take(destination, limit, max_bytes, now)
+        except Unavailable as error:
+            if not error.passing:
+                self._tidy()
+        except OSError as error:
+            _log.error("outbox %s: nobody can be the sender: %s", self._name, error.strerror)
         if not batch:
-            self._rest()
+            wait = random.uniform(_POLL / 2, _POLL)  # noqa: S311
+            self._not_before[destination] = time.monotonic() + wait
+        return batch
+
+    def _take(self, destination: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
+        sender = self._locks.sender(destination)
+        with sender.mutex:
+            if not sender.acquire():
+                return ()
+            try:
+                with self._back.reading(_SETTLE_BUDGET) as connection:
+                    batch = rows.due(
+                        connection,
+                        destination,
+                        limit=limit,
+                        max_bytes=max_bytes,
+                        now=now,
+                        leased=sender.leased,
+                    )
+                keys = _keys(batch)
+                sender.leased |= keys
+                self._leased.setdefault(destination, set()).update(keys)
+            finally:
+                sender.rest()
         return batch
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
-        self._settle("DELETE FROM delivery WHERE id = ? AND state = 1 AND epoch = ?", deliveries)
+        self._settle(
+            rows.DELIVERED,
+            [(item.key,) for item in self._overflow.delivered(deliveries)],
+            deliveries,
+        )
+        self._tidy_now_and_then()
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
-        """Give deliveries back, due at ``at``."""
+        """Give deliveries back, due at ``at``, or in an hour if that is sooner."""
+        due = min(at, self._clock() + rows.LONGEST_WAIT)
         self._settle(
-            "UPDATE delivery SET state = 0, due = ?, attempts = attempts + ? "
-            "WHERE id = ? AND state = 1 AND epoch = ?",
+            rows.RETRY,
+            [
+                (due, item.attempts + attempt, item.key)
+                for item in self._overflow.retry(deliveries, at=at, attempt=attempt)
+            ],
             deliveries,
-            at,
-            int(attempt),
         )
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
-        """Put deliveries aside for good."""
+        """Put deliveries aside; they are kept for a week."""
+        now = self._clock()
         self._settle(
-            "UPDATE delivery SET state = 2, reason = ? WHERE id = ? AND state = 1 AND epoch = ?",
+            rows.DEAD,
+            [
+                (reason, now, item.attempts, item.key)
+                for item in self._overflow.dead(deliveries, reason=reason)
+            ],
             deliveries,
-            reason,
         )
 
-    def _settle(self, statement: str, deliveries: Sequence[Delivery], *values: object) -> None:
-        with self._writing(_SETTLE_BUDGET) as connection:
-            # Fenced by the epoch: what another sender has taken over is no longer ours.
-            connection.executemany(
-                statement, [(*values, delivery.key, self._epoch) for delivery in deliveries]
-            )
-            self._in_flight -= len(deliveries)
+    def _settle(
+        self, statement: str, values: list[tuple[Any, ...]], deliveries: Sequence[Delivery]
+    ) -> None:
+        if not values:
+            return
+        # By key, which is never given twice: settling what another sender has settled since
+        # changes nothing. Until it is written down, the rows stay leased and this process the
+        # sender, because they would be sent again.
+        with self._settling, contextlib.suppress(Unavailable):
+            self._owed.append((statement, values, deliveries))
+            self._pay(_SETTLE_BUDGET)
+        if self._closed:
+            self._back.close()
 
-    def _become_sender(self, connection: sqlite3.Connection) -> int | None:
-        if self._epoch is None:
-            if not _try_lock(self._sender_lock):
-                return None
-            connection.execute("UPDATE sender SET epoch = epoch + 1")
-            connection.execute("UPDATE delivery SET state = 0 WHERE state = 1")
-            self._epoch = connection.execute("SELECT epoch FROM sender").fetchone()[0]
-        return self._epoch
+    def _pay(self, budget: float) -> None:
+        """Write down what became of deliveries."""
+        if not self._owed:
+            return
+        with self._back.writing(budget) as connection:
+            for statement, values, _ in self._owed:
+                connection.executemany(statement, values)
+        owed, self._owed = self._owed, []
+        for _, _, deliveries in owed:
+            self._release(deliveries)
 
-    def _rest(self) -> None:
-        """Let another process send, when nothing of ours is on its way and nothing is due."""
-        with self._lock:
-            if self._epoch is None or self._in_flight:
-                return
-            wal = Path(f"{self._path}-wal")
-            with contextlib.suppress(OSError, sqlite3.Error):
-                if wal.stat().st_size > _WAL_BYTES or not self._waiting():
-                    self._forget()
-                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._epoch = None
-            fcntl.lockf(self._sender_lock, fcntl.LOCK_UN)
-
-    def _forget(self) -> None:
-        with self._writing(_SETTLE_BUDGET) as connection:
-            connection.execute(
-                "DELETE FROM seen WHERE at < ?", (self._clock() - _REMEMBER_SECONDS,)
-            )
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        for destination in {item.destination for item in deliveries}:
+            keys = _keys(item for item in deliveries if item.destination == destination)
+            self._leased.get(destination, set()).difference_update(keys)
+            self._locks.sender(destination).settle(keys)
 
     def next_due(self, destination: str) -> float | None:
-        """When the next delivery is due; a little later where another process is the sender."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT MIN(due) FROM delivery WHERE state = 0 AND destination = ?", (destination,)
-            ).fetchone()
-        due: float | None = row[0]
+        """When the next delivery is due; a little later while another process sends."""
+        in_memory = self._overflow.next_due(destination)
+        leased = set(self._locks.sender(destination).leased)
+        now = self._clock()
+        try:
+            with self._back.reading(_SETTLE_BUDGET) as connection:
+                due = rows.next_due(connection, destination, now=now, leased=leased)
+        except Unavailable:
+            return now + _POLL if in_memory is None else in_memory
         if due is None:
-            return None
-        if self._epoch is None and not _try_lock(self._sender_lock):
-            return max(due, self._clock() + random.uniform(_POLL / 2, _POLL))  # noqa: S311
-        if self._epoch is None:
-            fcntl.lockf(self._sender_lock, fcntl.LOCK_UN)
-        return due
+            self._tidy_now_and_then()
+            return in_memory
+        wait = self._not_before.get(destination, 0.0) - time.monotonic()
+        due = max(due, now + wait) if wait > 0 else due
+        return due if in_memory is None else min(due, in_memory)
+
+    # ------------------------------------------------------------------ dead letters, erasure
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Return the dead letters that died last; see ``Outbox.dead_letters``."""
+        with self._back.reading(_SETTLE_BUDGET) as connection:
+            return rows.dead_letters(connection, limit)
+
+    def replay(self, keys: Collection[int]) -> int:
+        """Have dead letters tried again; see ``Outbox.replay``."""
+        return self._change(rows.REPLAY, keys)
+
+    def drop(self, keys: Collection[int]) -> int:
+        """Remove dead letters for good; see ``Outbox.drop``."""
+        return self._change(rows.DROP, keys)
+
+    def forget(self, needles: Sequence[str]) -> int:
+        """Remove what holds one of some texts, from the disk too; see ``Outbox.forget``."""
+        wanted = [needle.encode() for needle in needles if needle]
+        removed = self._overflow.forget(needles)
+        removed += self._change(rows.FORGET, wanted)
+        self._tidy()
+        return removed
+
+    def _change(self, statement: str, values: Iterable[object]) -> int:
+        with self._back.writing(_SETTLE_BUDGET) as connection:
+            return sum(connection.execute(statement, (value,)).rowcount for value in values)
 
     # ------------------------------------------------------------------ looking
 
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT DISTINCT destination FROM delivery WHERE state < 2"
-            ).fetchall()
-            return {row[0] for row in rows} | {item.destination for item in self._overflow}
+        names = set(self._overflow.waiting_for())
+        with (
+            contextlib.suppress(Unavailable),
+            self._back.reading(_SETTLE_BUDGET) as connection,
+        ):
+            names |= rows.destinations(connection)
+        return names
 
     def stats(self) -> OutboxStats:
-        """Count what is stored, by all processes."""
-        with self._lock:
-            waiting, dead, oldest = self._connection.execute(
-                "SELECT COALESCE(SUM(state < 2), 0), COALESCE(SUM(state = 2), 0), "
-                "MIN(CASE WHEN state < 2 THEN put_at END) FROM delivery"
-            ).fetchone()
-            return OutboxStats(waiting=waiting + len(self._overflow), dead=dead, oldest=oldest)
+        """Count what is stored, by all processes, and what this one keeps in memory."""
+        memory = self._overflow.stats()
+        try:
+            with self._back.reading(_SETTLE_BUDGET) as connection:
+                waiting, dead, oldest = rows.counts(connection)
+        except Unavailable as error:
+            return attrs.evolve(memory, problem=memory.problem or error.problem)
+        return OutboxStats(
+            waiting=waiting + memory.waiting,
+            dead=dead + memory.dead,
+            oldest=min((at for at in (oldest, memory.oldest) if at is not None), default=None),
+            in_memory=memory.waiting,
+            problem=memory.problem,
+        )
+
+    def close(self) -> None:
+        """Give back what is in flight and close the file."""
+        self._closed = True
+        self._overflow.close(_CLOSE_BUDGET)
+        if self._settling.acquire(timeout=_CLOSE_BUDGET):
+            try:
+                with contextlib.suppress(Unavailable):
+                    self._pay(_CLOSE_BUDGET)
+            finally:
+                self._settling.release()
+        for destination, keys in self._leased.items():
+            self._locks.sender(destination).settle(set(keys))
+        self._leased.clear()
+        self._front.close()
+        self._back.close()
+
+    # ------------------------------------------------------------------ tidying
+
+    def _tidy_now_and_then(self) -> None:
+        size = self._wal_size()
+        late = time.monotonic() - self._tidied > _TIDY_SECONDS
+        if size > _WAL_BYTES or (size and late):
+            self._tidy()
+
+    def _tidy_beside(self) -> None:
+        """Tidy where no sender does, and not in the thread of a request."""
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
+
+    def _tidy(self) -> None:
+        """Remove what is too old, and move the log into the file."""
+        with (
+            contextlib.suppress(Unavailable, OSError),
+            self._locks.alone(TIDY, 0) as alone,
+        ):
+            if not alone:
+                return
+            self._tidied = time.monotonic()
+            try:
+                with self._back.writing(_SETTLE_BUDGET) as connection:
+                    rows.prune(connection, self._clock())
+            except Unavailable as error:
+                if error.passing:
+                    # A checkpoint that does not get the write lock turns into a passive one.
+                    return
+            with self._back.reading(_SETTLE_BUDGET) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_BUSY_MS}")
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    connection.execute("PRAGMA busy_timeout = 0")
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(self._wal).st_size  # noqa: PTH116
+        except OSError:
+            return 0
+
+
+def _keys(deliveries: Iterable[Delivery]) -> set[int]:
+    return {item.key for item in deliveries if item.key is not None}
