@@ -33,7 +33,7 @@ from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
 _log = logging.getLogger("capi_plugins.outbox")
 _PUT_BUDGET = 0.05
 _SETTLE_BUDGET = 10.0
-_CLOSE_BUDGET = 1.0
+_CLOSE_BUDGET = 2.0
 _POLL = 0.5
 _WAL_BYTES = 4_000_000
 _WAL_BYTES_UNATTENDED = 64_000_000
@@ -98,13 +98,14 @@ class SqliteOutbox:
             with self._front.writing(_PUT_BUDGET) as connection:
                 duplicates = rows.insert(connection, deliveries, self._clock())
         except Unavailable as error:
-            return self._overflow.put(deliveries, error.problem)
+            return self._overflow.put(deliveries, error)
+        self._overflow.works()
         if next(self._puts) % 256 == 0 and self._wal_size() > _WAL_BYTES_UNATTENDED:
             self._tidy_beside()
         return Stored(duplicates=tuple(duplicates))
 
-    def _insert_overflow(self, deliveries: Sequence[Delivery]) -> None:
-        with self._front.writing(_PUT_BUDGET) as connection:
+    def _insert_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:
+        with self._front.writing(budget) as connection:
             rows.insert(connection, deliveries, self._clock())
 
     # ------------------------------------------------------------------ sending

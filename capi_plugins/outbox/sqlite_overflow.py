@@ -17,7 +17,7 @@ from capi_plugins.outbox.sqlite_file import Unavailable
 _log = logging.getLogger("capi_plugins.outbox")
 _MOST = 1_000
 _MOST_BYTES = 8_000_000
-_HOPELESS = 5
+_HOPELESS_SECONDS = 0.5
 _LOG_SECONDS = 60.0
 _EVERYTHING = 2**62
 
@@ -29,14 +29,14 @@ class Overflow:
 
     Args:
         name: The file's, for logs.
-        store: Writes deliveries to the file; raises ``Unavailable``.
+        store: Writes deliveries to the file within a budget of seconds; raises ``Unavailable``.
         clock: Seconds since the epoch.
     """
 
     def __init__(
         self,
         name: str,
-        store: Callable[[Sequence[Delivery]], None],
+        store: Callable[[Sequence[Delivery], float], None],
         clock: Callable[[], float],
     ) -> None:
         self._name = name
@@ -47,29 +47,38 @@ class Overflow:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._problem: str | None = None
-        self._failures = 0
-        self._logged_at: float | None = None
+        self._logged_problem: str | None = None
+        self._failing_since: float | None = None
+        self._logged_at = -_LOG_SECONDS
 
     @property
     def hopeless(self) -> bool:
-        """Whether the last few attempts failed: requests need not wait for one more."""
-        return self._failures >= _HOPELESS
+        """Whether nobody has got a turn for a while: requests need not wait for one more."""
+        since = self._failing_since
+        return since is not None and time.monotonic() - since > _HOPELESS_SECONDS
 
-    def put(self, deliveries: Sequence[Delivery], problem: str | None = None) -> Stored:
+    def put(self, deliveries: Sequence[Delivery], error: Unavailable | None = None) -> Stored:
         """Keep deliveries, as many as there is room for.
 
         Args:
             deliveries: What could not be written.
-            problem: Why; None where it was not tried.
+            error: Why; None where it was not tried.
         """
         stored = self._memory.put(deliveries)
-        if problem is not None:
-            self._failed(problem)
+        if error is not None:
+            self._failed(error)
         self._start()
         return stored
 
-    def store(self) -> bool:
-        """Try to move everything to the file; return whether nothing is left to be moved."""
+    def store(self, budget: float = 0.05) -> bool:
+        """Try to move everything to the file.
+
+        Args:
+            budget: Most seconds to wait for a turn; requests of this process wait as long.
+
+        Returns:
+            Whether nothing is left to be moved.
+        """
         if not self._memory.waiting_for():
             return True
         with self._storing:
@@ -82,14 +91,23 @@ class Overflow:
             ]
             batch.sort(key=lambda item: item.key or 0)
             try:
-                self._store(batch)
+                self._store(batch, budget)
             except Unavailable as error:
                 self._memory.retry(batch, at=0, attempt=False)
-                self._failed(error.problem)
+                self._failed(error)
                 return False
             self._memory.delivered(batch)
-            self._works_again(len(batch))
+        self.works()
         return True
+
+    def works(self) -> None:
+        """Note that the file can be written."""
+        if self._failing_since is None:
+            return
+        with self._lock:
+            if self._problem is not None and self._logged_problem is not None:
+                _log.warning("outbox %s can be written again", self._name)
+            self._failing_since = self._problem = self._logged_problem = None
 
     def close(self, budget: float) -> None:
         """End the thread and store what can be stored.
@@ -99,10 +117,10 @@ class Overflow:
         """
         deadline = time.monotonic() + budget
         self._stop.set()
-        while not self.store() and time.monotonic() < deadline:
-            time.sleep(random.uniform(0.005, 0.02))  # noqa: S311
+        while (left := deadline - time.monotonic()) > 0 and not self.store(left):
+            time.sleep(0.01)
         if lost := self._memory.stats().waiting:
-            _log.error("outbox %s: %d deliveries end with this process", self._name, lost)
+            _log.error("outbox %s: deliveries that end with this process: %d", self._name, lost)
 
     # ------------------------------------------------------------------ as an outbox
 
@@ -174,25 +192,22 @@ class Overflow:
                     self._thread = None
                     return
 
-    def _failed(self, problem: str) -> None:
+    def _failed(self, error: Unavailable) -> None:
+        now = time.monotonic()
         with self._lock:
-            self._failures += 1
-            now = time.monotonic()
-            recently = self._logged_at is not None and now - self._logged_at < _LOG_SECONDS
-            if self._problem != problem and not recently:
-                self._logged_at = now
+            if self._failing_since is None:
+                self._failing_since = now
+            self._problem = error.problem
+            # A turn missed now and then is no news.
+            if error.passing and not self.hopeless:
+                return
+            if self._logged_problem is None and now - self._logged_at >= _LOG_SECONDS:
+                self._logged_at, self._logged_problem = now, error.problem
                 _log.error(
                     "outbox %s cannot be written: %s; events are kept in memory",
                     self._name,
-                    problem,
+                    error.problem,
                 )
-            self._problem = problem
-
-    def _works_again(self, stored: int) -> None:
-        with self._lock:
-            self._failures = 0
-            self._problem = None
-        _log.info("outbox %s can be written again: %d events stored", self._name, stored)
 
 
 def _parted(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
