@@ -16,6 +16,7 @@ from capi_plugins import signals
 from capi_plugins._delivery import Delivering
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
+from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
 from capi_plugins._scope import MOST_PENDING, Build, OnCommit, Pending, RequestScope, current
 from capi_plugins._triggers import Triggers
@@ -106,6 +107,7 @@ class Client:
             with contextlib.suppress(ValueError):
                 # A generator-based host may leave in another context than it came in.
                 current.reset(token)
+            self._finish(scope, [])
 
     def current_scope(self) -> RequestScope | None:
         """Return the scope of the request being handled, if it is this client's."""
@@ -162,12 +164,20 @@ class Client:
             scope: What ``request`` gave.
             finished: How the request ended.
         """
+        builds: list[Build] = []
+        if self._active:
+            try:
+                builds = self.triggers.for_request(finished)
+            except Exception as error:
+                self.failed("matching triggers", error)
+        self._finish(scope, builds)
+
+    def _finish(self, scope: RequestScope, builds: list[Build]) -> None:
         scope.open = False
-        if not self._active:
-            return
+        # What is not confirmed yet is captured when it is, without the scope's help.
+        noted, scope.pending = scope.pending, []
+        builds = [pending.build for pending in noted if pending.confirmed] + builds
         try:
-            builds = [pending.build for pending in scope.pending if pending.confirmed]
-            builds += self.triggers.for_request(finished)
             if builds:
                 self._capture_built(builds, scope.context)
         except Exception as error:
@@ -270,6 +280,9 @@ class Client:
                 self._queue(queued)
         except Exception as error:
             self.failed("queueing", error)
+            reason = f"the outbox failed: {type(error).__name__}"
+            for event, delivery in queued:
+                self._dropped(event, delivery.destination, reason)
         return results
 
     def _deliveries(self, processed: Sequence[Processed]) -> Iterator[tuple[Event, Delivery]]:
@@ -322,11 +335,9 @@ class Client:
             where: What was being done.
             error: What was raised; its text is not logged, it may hold personal data.
         """
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        file = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        _log.error("%s failed with %s at %s", where, type(error).__name__, file)
+        with contextlib.suppress(Exception):
+            # A log handler of the host may raise, and there is nobody left to tell.
+            _log.error("%s failed with %s at %s", where, type(error).__name__, place(error))
 
     # ------------------------------------------------------------------ delivery
 
@@ -357,7 +368,11 @@ class Client:
         self._closed = True
         atexit.unregister(self._at_exit)
         limit = self.settings.delivery.exit_timeout if timeout is None else timeout
-        waiting = self._delivering.close(limit)
+        waiting = 0
+        try:
+            waiting = self._delivering.close(limit)
+        except Exception as error:
+            self.failed("closing the outbox", error)
         if waiting:
             _log.warning("%d deliveries were not made before the process ended", waiting)
         self.plugins.shutdown()

@@ -138,10 +138,12 @@ def _options(
 
 def _option(option: Option, name: str, section: Section, environ: Mapping[str, str]) -> Any:
     value = section.take(option.name, option.types)
-    if value is None and section.data.get(option.name) is None and option.env:
-        value = environ.get(_variable(name, option)) or None
+    written = section.data.get(option.name)
+    absent = written is None or (isinstance(written, str) and not written)
+    if absent and option.env:
+        value = environ.get(_variable(name, option))
     if value is None or value == "":
-        if option.required and section.data.get(option.name) in (None, ""):
+        if option.required and absent:
             also = f", or set {_variable(name, option)} in the environment" if option.env else ""
             section.wrong(option.name, f"is required{also}")
         return option.default
@@ -212,12 +214,18 @@ def _outbox(
         module, _, name = delivery.outbox.rpartition(".")
         try:
             factory = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            problems.append(f"CAPI['DELIVERY']['OUTBOX'] cannot be imported: {error}")
+        except Exception as error:
+            # The value is not shown: it may be somebody's URL of a queue, password included.
+            problems.append(
+                f"CAPI['DELIVERY']['OUTBOX'] cannot be imported ({type(error).__name__}): "
+                f"write the dotted path of an outbox, or one of {', '.join(sorted(known))}"
+            )
+        else:
+            if not callable(factory):
+                problems.append("CAPI['DELIVERY']['OUTBOX'] names something that is no outbox")
     elif factory is None:
         problems.append(
-            f"CAPI['DELIVERY']['OUTBOX'] {delivery.outbox!r} is not an outbox; "
-            f"{suggest(delivery.outbox, known)}"
+            "CAPI['DELIVERY']['OUTBOX'] is not an outbox; " + suggest(delivery.outbox, known)
         )
     chosen = factory or known["memory"]
     return lambda: chosen(settings)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 
 from capi_plugins._worker import Worker
 from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats, Stored
+
+_log = logging.getLogger("capi_plugins.delivery")
 
 
 class _Process:
@@ -43,11 +46,18 @@ class Delivering:
         process = self._process()
         stored = process.outbox.put(deliveries)
         if len(stored.refused) + len(stored.duplicates) < len(deliveries):
-            if process.outbox.inline:
-                process.worker.run_inline()
-            elif self._threads:
-                process.worker.wake({delivery.destination for delivery in deliveries})
+            try:
+                self._start(process, deliveries)
+            except Exception as error:
+                # They are stored: whoever looks into the outbox next finds them.
+                _log.error("delivery did not start: %s", type(error).__name__)
         return stored
+
+    def _start(self, process: _Process, deliveries: Sequence[Delivery]) -> None:
+        if process.outbox.inline:
+            process.worker.run_inline()
+        elif self._threads:
+            process.worker.wake({delivery.destination for delivery in deliveries})
 
     def flush(self, timeout: float) -> int:
         """Wait until everything is delivered; return how many deliveries still wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -40,9 +41,9 @@ def resolve(path: str, offer: Mapping[str, Any]) -> Any:
         The value, or ``NOWHERE``. Whatever the host's objects raise leads nowhere.
     """
     first, *rest = path.split(".")
-    if first not in offer:
-        return NOWHERE
     try:
+        if first not in offer:
+            return NOWHERE
         value = _called(offer[first])
         for step in rest:
             value = _step(value, step)
@@ -75,16 +76,20 @@ def _step(value: Any, name: str) -> Any:
 
 
 def _called(value: Any) -> Any:
-    current = getattr(type(value), "_get_current_object", None)
-    if current is not None:
-        value = current(value)
+    if hasattr(type(value), "_get_current_object"):
+        value = value._get_current_object()  # noqa: SLF001 - werkzeug documents it
     if not callable(value) or isinstance(value, type):
         return value
     if getattr(value, "do_not_call_in_templates", False):
         return value
     if getattr(value, "alters_data", False):
         return NOWHERE
-    return value()
+    value = value()
+    if inspect.iscoroutine(value):
+        # Nobody would await it; closing it keeps Python from complaining about that.
+        value.close()
+        return NOWHERE
+    return value
 
 
 @attrs.frozen
@@ -122,7 +127,7 @@ class Lookup:
             value = resolve(path, offer)
             if value is NOWHERE:
                 nowhere.append(path)
-            elif value is not None and value != "":
+            elif value is not None and not (isinstance(value, str) and not value):
                 return value
         if len(nowhere) == len(self.paths):
             lost.extend(nowhere)

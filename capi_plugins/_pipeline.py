@@ -91,7 +91,7 @@ class Pipeline:
             if settings.events is None or event.event_name in settings.events
         ]
         chosen = self._plugins.route(event, context, takers)
-        return takers if chosen is None else chosen
+        return takers if chosen is None else list(dict.fromkeys(chosen))
 
     def _consent(self, event: Event, context: RequestContext, name: str) -> tuple[Consent, str]:
         answer, by = self._plugins.consent(event, context, name)

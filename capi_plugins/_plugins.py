@@ -16,6 +16,7 @@ import pluggy
 
 from capi_plugins import hookspecs
 from capi_plugins._discovery import entry_point_names, from_settings, installed
+from capi_plugins._place import place
 from capi_plugins.consent import Consent, strictest
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
@@ -112,11 +113,19 @@ class Plugins:
         # pluggy calls the last registered first.
         seen: list[object] = []
         chosen = []
-        for entry in wanted:
-            if entry[0] in settings.disabled_plugins or any(entry[1] is s for s in seen):
+        names: dict[str, str] = {}
+        for name, plugin, source, version in wanted:
+            if name in settings.disabled_plugins or any(plugin is s for s in seen):
                 continue
-            seen.append(entry[1])
-            chosen.append(entry)
+            if name in names and source != "settings":
+                raise PluginError(
+                    f"two plugins are called {name!r} ({names[name]} and {source}): rename one"
+                )
+            # Objects are called by their class, and two of one class are two plugins.
+            unique = f"{name}#{len(names) + 1}" if name in names else name
+            names[unique] = source
+            seen.append(plugin)
+            chosen.append((unique, plugin, source, version))
         for name, plugin, source, version in reversed(chosen):
             self._register(name, plugin)
             self._sources[name] = (source, version)
@@ -133,11 +142,22 @@ class Plugins:
                 f"plugin {name!r} is a class; a plugin is a module or an object: "
                 "have you forgotten the '()'?"
             )
+        for hook in _hook_names():
+            function = getattr(plugin, hook, None)
+            if inspect.isroutine(function) and not hasattr(function, f"{hookspecs.PROJECT}_impl"):
+                raise PluginError(f"plugin {name!r}: {hook} is not marked with @hookimpl")
         try:
             self._manager.register(plugin, name=name)
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginError(f"plugin {name!r} cannot be used: {error}") from error
-        for caller in self._manager.get_hookcallers(plugin) or ():
+            callers = self._manager.get_hookcallers(plugin)
+        except Exception as error:
+            text = "; ".join(str(error).splitlines())
+            raise PluginError(f"plugin {name!r} cannot be used: {text}") from error
+        if not callers:
+            raise PluginError(
+                f"plugin {name!r} has no hooks; a plugin is a module or an object with functions "
+                "marked with @hookimpl"
+            )
+        for caller in callers:
             for impl in caller.get_hookimpls():
                 if impl.plugin is plugin:
                     _check(name, caller.name, impl)
@@ -170,7 +190,7 @@ class Plugins:
         """Return the destination classes by ``KIND``; the first plugin in order wins."""
         found: dict[str, type[Destination]] = {}
         for impl in self._compile("capi_destination_types"):
-            for cls in self._start_up(impl, {}) or ():
+            for cls in self._start_up(impl, {}, several=True):
                 if not (isinstance(cls, type) and issubclass(cls, Destination)):
                     raise PluginError(
                         f"plugin {impl.plugin!r}: capi_destination_types must offer subclasses of "
@@ -183,7 +203,12 @@ class Plugins:
         """Return the sources by name; the first plugin in order wins."""
         found: dict[str, Source] = {}
         for impl in self._compile("capi_sources"):
-            for source in self._start_up(impl, {}) or ():
+            for source in self._start_up(impl, {}, several=True):
+                if not isinstance(source, Source):
+                    raise PluginError(
+                        f"plugin {impl.plugin!r}: capi_sources must offer sources, objects of a "
+                        "subclass of Source"
+                    )
                 found.setdefault(source.NAME, source)
         return found
 
@@ -199,9 +224,12 @@ class Plugins:
             found.append((impl.plugin, offered))
         return found
 
-    def _start_up(self, impl: Implementation, given: Mapping[str, Any]) -> Any:
+    def _start_up(
+        self, impl: Implementation, given: Mapping[str, Any], *, several: bool = False
+    ) -> Any:
         try:
-            return impl(given)
+            answer = impl(given)
+            return list(answer or ()) if several else answer
         except (PluginError, ConfigurationError):
             raise
         except Exception as error:
@@ -323,17 +351,12 @@ class Plugins:
                 self._say(impl, error)
 
     def _say(self, impl: Implementation, error: Exception) -> None:
-        # The text of an exception may hold personal data, its type and place do not.
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
         _log.error(
             "plugin %s failed in %s with %s at %s",
             impl.plugin,
             impl.hook,
             type(error).__name__,
-            where,
+            place(error),
         )
         self._failed(impl.plugin, impl.hook, error)
 
@@ -344,16 +367,14 @@ def _hook_names() -> list[str]:
 
 def _check(plugin: str, hook: str, impl: Any) -> None:
     function = inspect.unwrap(impl.function)
-    place = f"plugin {plugin!r}: {hook}"
+    where = f"plugin {plugin!r}: {hook}"
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginError(f"{place} is 'async def'; hooks are plain functions")
-    if hook not in _PER_EVENT:
-        return
-    if impl.hookwrapper or impl.wrapper:
-        raise PluginError(f"{place} is a wrapper; only capi_send may be wrapped")
+        raise PluginError(f"{where} is 'async def'; hooks are plain functions")
+    if (impl.hookwrapper or impl.wrapper) and hook != "capi_send":
+        raise PluginError(f"{where} is a wrapper; only capi_send may be wrapped")
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             raise PluginError(
-                f"{place} has the keyword-only argument {parameter.name!r}; "
+                f"{where} has the keyword-only argument {parameter.name!r}; "
                 "it would never be given: remove the '*'"
             )

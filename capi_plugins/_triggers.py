@@ -34,7 +34,8 @@ class Trigger:
         signal: Dotted path of a signal.
         model: Label (Django) or dotted path of a model.
         changed: Fields and the values they must change to.
-        created: Whether new rows count; None: only when nothing is said about changes.
+        created: True: new rows only; False: rows that were there before only; None: new rows, and
+            where ``changed`` says what to look for, those that changed.
         route: Name of a route, None for any.
         methods: HTTP methods.
         statuses: HTTP statuses; empty: every one below 400.
@@ -82,7 +83,7 @@ class Trigger:
         for name, lookup in self.fields.items():
             fields[name] = _found(name, lookup, offer, notes)
         if self.event_id is not None:
-            key = _found("event_id", self.event_id, offer, notes)
+            key = _text(_found("event_id", self.event_id, offer, notes))
             if key is not None:
                 fields["event_id"] = f"{self.event}.{key}"
         for group, lookups in (("user_data", self.user_data), ("custom_data", self.custom_data)):
@@ -104,7 +105,7 @@ class Trigger:
         if self.created is not None and created is not self.created:
             return False
         if not self.changed:
-            return created
+            return created or self.created is False
         if not all(_holds(new.get(name, NOWHERE), value) for name, value in self.changed.items()):
             return False
         return created or not all(
@@ -127,7 +128,18 @@ def _found(field: str, lookup: Lookup, offer: Mapping[str, Any], notes: list[Fie
     lost: list[str] = []
     value = lookup.find(offer, lost)
     notes.extend(FieldNote(field, f"path {path!r} leads nowhere") for path in lost)
-    return None if is_empty(value) else value
+    try:
+        return None if is_empty(value) else value
+    except Exception:
+        notes.append(FieldNote(field, "cannot be read"))
+        return None
+
+
+def _text(key: Any) -> str | None:
+    try:
+        return None if key is None else str(key)
+    except Exception:
+        return None
 
 
 def _holds(value: Any, wanted: Any) -> bool:
@@ -188,7 +200,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         section.wrong("ON", f"must be one of {', '.join(map(repr, KINDS))}")
     if not event:
         section.wrong("EVENT", "is required: the name of the event, such as 'Purchase'")
-    event_id = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    key = section.take("EVENT_ID", (str, list, tuple, Mapping))
     fields = {
         name.lower(): parse_lookup(value, section.at(name), problems)
         for name in _EVENT_FIELDS
@@ -198,11 +210,11 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         where=where,
         on=on or "",
         event=event or "",
-        event_id=None if event_id is None else parse_lookup(event_id, where, problems),
+        event_id=None if key is None else parse_lookup(key, section.at("EVENT_ID"), problems),
         fields=fields,
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),
-        when=dict(section.take("WHEN", Mapping, {})),
+        when=_conditions(section),
         **(_KIND_KEYS[on](section) if on in _KIND_KEYS else {}),
     )
     if on in KINDS:
@@ -240,6 +252,13 @@ def _lookups(section: Section, key: str, known: frozenset[str] | None) -> dict[s
             continue
         found[str(name)] = parse_lookup(value, path, section.problems)
     return found
+
+
+def _conditions(section: Section) -> dict[str, Any]:
+    conditions = section.take("WHEN", Mapping, {})
+    for path in conditions:
+        parse_lookup(path if isinstance(path, str) else None, section.at("WHEN"), section.problems)
+    return dict(conditions)
 
 
 def _signal(section: Section) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from capi_plugins import signals
+from capi_plugins._place import place
 from capi_plugins._retry import STOPPED, backoff
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
 from capi_plugins.exceptions import TransportError
@@ -23,6 +24,7 @@ from capi_plugins.settings import DeliverySettings
 _log = logging.getLogger("capi_plugins.worker")
 _IDLE = 60.0
 _POLL = 0.5
+_MOST_REFUSALS = 64
 
 
 class _Lane:
@@ -106,7 +108,12 @@ class Worker:
             How many deliveries still wait: the time ran out, or they are not due before it does.
         """
         deadline = time.monotonic() + timeout
-        self.wake(self._outbox.waiting_for())
+        if not self._can_start():
+            # A host that allows no threads, or an interpreter that is shutting down.
+            self.run_inline(timeout=timeout)
+            return self._outbox.stats().waiting
+        with self._changed:
+            self._tell_lanes()
         while True:
             seen = self._news
             waiting = self._outbox.stats().waiting
@@ -127,11 +134,7 @@ class Worker:
         """
         deadline = time.monotonic() + timeout
         if not self._outbox.durable:
-            if self._can_start():
-                self.flush(timeout)
-            else:
-                # An interpreter that is shutting down starts no threads any more.
-                self.run_inline(timeout=timeout)
+            self.flush(timeout)
         with self._changed:
             self._closed = True
             self._tell_lanes()
@@ -149,10 +152,7 @@ class Worker:
     # ------------------------------------------------------------------ lanes
 
     def _lane(self, name: str) -> _Lane:
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = _Lane(name)
-        return lane
+        return self._lanes.get(name) or self._lanes.setdefault(name, _Lane(name))
 
     def _can_start(self) -> bool:
         names = self._outbox.waiting_for()
@@ -190,26 +190,32 @@ class Worker:
             due = self._due(self._lane(name))
             if due is not None and due <= latest:
                 return True
-        return any(lane.sending for lane in self._lanes.values())
+        return any(lane.sending for lane in list(self._lanes.values()))
 
     def _due(self, lane: _Lane) -> float | None:
         due = self._outbox.next_due(lane.name)
         return None if due is None else max(due, lane.not_before)
 
     def _run(self, lane: _Lane) -> None:
-        self._look_around()
-        while self._wait_until_due(lane):
-            lane.sending = True
+        while True:
+            wait = None
             try:
+                self._look_around()
+                if not self._wait_until_due(lane):
+                    return
+                lane.sending = True
                 self._step(lane, None)
             except Exception as error:
+                # The outbox failed: whatever a destination does ends in an outcome.
                 _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
                 lane.failures += 1
-                lane.not_before = self._clock() + backoff(lane.failures)
-            finally:
+                wait = backoff(lane.failures)
+                lane.not_before = self._clock() + wait
+            with self._changed:
                 lane.sending = False
-                with self._changed:
-                    self._tell_lanes()
+                self._tell_lanes()
+                if wait is not None and not self._closed:
+                    self._changed.wait(wait)
 
     def _look_around(self) -> None:
         """Once, look for what earlier processes have left in a durable outbox."""
@@ -273,12 +279,17 @@ class Worker:
         deadline: float | None,
     ) -> None:
         parts = [batch]
+        refused = 0
         while parts:
             part = parts.pop()
             if self._closed and deadline is None:
                 self._outbox.retry(part, at=self._clock(), attempt=False)
                 continue
             outcome = self._exchange(destination, part, deadline)
+            refused += outcome.verdict is Verdict.SPLIT
+            if refused >= _MOST_REFUSALS and len(part) > 1:
+                # It is not one of the events: go on later instead of asking a thousand times.
+                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED)
             if outcome.verdict is Verdict.SPLIT and len(part) > 1:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
@@ -297,18 +308,23 @@ class Worker:
     def _exchange(
         self, destination: Destination, part: Sequence[Delivery], deadline: float | None
     ) -> Outcome:
+        timeout = self._settings.timeout
+        if deadline is not None:
+            timeout = min(timeout, max(0.1, deadline - time.monotonic()))
         try:
-            request = attrs.evolve(destination.request(part), timeout=self._settings.timeout)
-            if deadline is not None:
-                left = max(0.1, deadline - time.monotonic())
-                request = attrs.evolve(request, timeout=min(request.timeout, left))
-            return destination.outcome(self._send(request, destination), part)
+            request = attrs.evolve(destination.request(part), timeout=timeout)
+            outcome = destination.outcome(self._send(request, destination), part)
+            if not isinstance(outcome, Outcome):
+                raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
         except TransportError as error:
             return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
         except Exception as error:
-            # Whatever a destination raises, the batch has to be given back.
-            reason = f"the destination failed with {type(error).__name__}"
-            return Outcome(verdict=Verdict.RETRY, reason=reason)
+            # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
+            return Outcome(
+                verdict=Verdict.RETRY,
+                reason=f"the destination failed with {type(error).__name__} at {place(error)}",
+            )
+        return outcome
 
     def _postpone(self, lane: _Lane, batch: Sequence[Delivery], outcome: Outcome) -> None:
         now = self._clock()

@@ -179,6 +179,18 @@ class CustomData(_Fields):
             rest = {**{str(key): value for key, value in given.items()}, **rest}
         return cls(**known, properties=rest)
 
+    def fill(self, other: Self) -> Self:
+        """Return a copy with the values of ``other`` where there are none; properties too."""
+        fuller = super().fill(other)
+        missing = {
+            name: value
+            for name, value in other.properties.items()
+            if is_empty(self.properties.get(name)) and not is_empty(value)
+        }
+        if not missing:
+            return fuller
+        return attrs.evolve(fuller, properties={**self.properties, **missing})
+
 
 @attrs.frozen(kw_only=True)
 class AppData(_Fields):

@@ -212,6 +212,8 @@ class Event:
         changes: dict[str, Any] = {}
         for name, value in fields.items():
             current = getattr(self, name)
+            if value is None:
+                continue
             if name in _GROUPS:
                 group = value if isinstance(value, _GROUPS[name]) else _group(name, value)
                 fuller = group if current is None else current.fill(group)

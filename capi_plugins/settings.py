@@ -371,16 +371,17 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
             return 0
         return value
     networks = []
-    for number, text in enumerate(value):
+    for number, item in enumerate(value):
         try:
-            parse_network(str(text))
-        except ValueError as error:
+            text = str(item)
+            parse_network(text)
+        except Exception as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
                 "'10.0.0.0/8', an address, or 'unix'"
             )
         else:
-            networks.append(str(text))
+            networks.append(text)
     return tuple(networks)
 
 

@@ -7,7 +7,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
@@ -47,6 +47,7 @@ class MemoryOutbox:
         self._bytes = 0
         # All that is not settled, the deliveries in flight included, oldest first.
         self._unsettled: dict[int, tuple[float, Delivery]] = {}
+        self._leased: set[int] = set()
         self._ready: dict[str, collections.deque[Delivery]] = {}
         self._later: dict[str, list[tuple[float, int, Delivery]]] = {}
         self._dead: dict[int, DeadLetter] = {}
@@ -94,20 +95,20 @@ class MemoryOutbox:
                 if batch and size > max_bytes:
                     break
                 batch.append(ready.popleft())
+            self._leased.update(delivery.key or 0 for delivery in batch)
         return batch
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
         with self._lock:
-            self._remove(deliveries)
+            for delivery in self._settled(deliveries):
+                self._remove(delivery)
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``."""
         with self._lock:
-            for delivery in deliveries:
+            for delivery in self._settled(deliveries):
                 key = delivery.key or 0
-                if key not in self._unsettled:
-                    continue
                 again = attrs.evolve(delivery, attempts=delivery.attempts + attempt)
                 self._unsettled[key] = (self._unsettled[key][0], again)
                 heapq.heappush(self._later.setdefault(delivery.destination, []), (at, key, again))
@@ -116,7 +117,8 @@ class MemoryOutbox:
         """Put deliveries aside; the newest thousand are kept."""
         with self._lock:
             now = self._clock()
-            for delivery in self._remove(deliveries):
+            for delivery in self._settled(deliveries):
+                self._remove(delivery)
                 letter = DeadLetter(delivery=delivery, reason=reason, died_at=now)
                 self._dead[delivery.key or 0] = letter
             while len(self._dead) > _DEAD_MOST:
@@ -153,8 +155,8 @@ class MemoryOutbox:
             for key in dead:
                 del self._dead[key]
             waiting = [delivery for _, delivery in self._unsettled.values() if found(delivery)]
-            self._remove(waiting)
             for delivery in waiting:
+                self._remove(delivery)
                 self._unqueue(delivery)
             return len(dead) + len(waiting)
 
@@ -193,14 +195,17 @@ class MemoryOutbox:
         self._unsettled[delivery.key or 0] = (now, delivery)
         self._ready.setdefault(delivery.destination, collections.deque()).append(delivery)
 
-    def _remove(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Take deliveries out of the count; return those that were still in it."""
-        removed = []
+    def _settled(self, deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
+        """End leases; what was not leased, was settled before or is forgotten is left out."""
         for delivery in deliveries:
-            if self._unsettled.pop(delivery.key or 0, None) is not None:
-                self._bytes -= len(delivery.payload)
-                removed.append(delivery)
-        return removed
+            if delivery.key in self._leased:
+                self._leased.discard(delivery.key)
+                if delivery.key in self._unsettled:
+                    yield delivery
+
+    def _remove(self, delivery: Delivery) -> None:
+        del self._unsettled[delivery.key or 0]
+        self._bytes -= len(delivery.payload)
 
     def _unqueue(self, delivery: Delivery) -> None:
         """Take a delivery out of the queues, where it is if nobody holds it."""

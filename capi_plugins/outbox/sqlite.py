@@ -127,19 +127,19 @@ class SqliteOutbox:
                 self._pay(_SETTLE_BUDGET)
             batch = self._take(destination, limit, max_bytes, now)
         except Unavailable as error:
+            self._look_later(destination)
             if not error.passing:
                 self._tidy()
         except OSError as error:
+            self._look_later(destination)
             _log.error("outbox %s: nobody can be the sender: %s", self._name, error.strerror)
-        if not batch:
-            wait = random.uniform(_POLL / 2, _POLL)  # noqa: S311
-            self._not_before[destination] = time.monotonic() + wait
         return batch
 
     def _take(self, destination: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
         sender = self._locks.sender(destination)
         with sender.mutex:
             if not sender.acquire():
+                self._look_later(destination)
                 return ()
             try:
                 with self._back.reading(_SETTLE_BUDGET) as connection:
@@ -158,11 +158,15 @@ class SqliteOutbox:
                 sender.rest()
         return batch
 
+    def _look_later(self, destination: str) -> None:
+        wait = random.uniform(_POLL / 2, _POLL)  # noqa: S311
+        self._not_before[destination] = time.monotonic() + wait
+
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
         self._settle(
             rows.DELIVERED,
-            [(item.key,) for item in self._overflow.delivered(deliveries)],
+            [(item.key,) for item in self._unsettled(self._overflow.delivered(deliveries))],
             deliveries,
         )
         self._tidy_now_and_then()
@@ -174,7 +178,9 @@ class SqliteOutbox:
             rows.RETRY,
             [
                 (due, item.attempts + attempt, item.key)
-                for item in self._overflow.retry(deliveries, at=at, attempt=attempt)
+                for item in self._unsettled(
+                    self._overflow.retry(deliveries, at=at, attempt=attempt)
+                )
             ],
             deliveries,
         )
@@ -186,10 +192,21 @@ class SqliteOutbox:
             rows.DEAD,
             [
                 (reason, now, item.attempts, item.key)
-                for item in self._overflow.dead(deliveries, reason=reason)
+                for item in self._unsettled(self._overflow.dead(deliveries, reason=reason))
             ],
             deliveries,
         )
+
+    def _unsettled(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+        """Leave out what is not in flight from here, or was settled before."""
+        with self._settling:
+            owed = {item.key for _, _, settled in self._owed for item in settled}
+        none: set[int] = set()
+        return [
+            item
+            for item in deliveries
+            if item.key in self._leased.get(item.destination, none) and item.key not in owed
+        ]
 
     def _settle(
         self, statement: str, values: list[tuple[Any, ...]], deliveries: Sequence[Delivery]
@@ -275,7 +292,11 @@ class SqliteOutbox:
             contextlib.suppress(Unavailable),
             self._back.reading(_SETTLE_BUDGET) as connection,
         ):
-            names |= rows.destinations(connection)
+            names |= {
+                name
+                for name, waiting in rows.destinations(connection)
+                if waiting > len(self._locks.sender(name).leased)
+            }
         return names
 
     def stats(self) -> OutboxStats:
@@ -304,9 +325,8 @@ class SqliteOutbox:
                     self._pay(_CLOSE_BUDGET)
             finally:
                 self._settling.release()
-        for destination, keys in self._leased.items():
+        for destination, keys in list(self._leased.items()):
             self._locks.sender(destination).settle(set(keys))
-        self._leased.clear()
         self._front.close()
         self._back.close()
 

@@ -121,10 +121,11 @@ def next_due(
     return now if first is not None and first > now + LONGEST_WAIT else first
 
 
-def destinations(connection: sqlite3.Connection) -> set[str]:
-    """Names of the destinations for which something waits."""
-    found = connection.execute("SELECT DISTINCT destination FROM delivery WHERE reason IS NULL")
-    return {row[0] for row in found.fetchall()}
+def destinations(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Names of the destinations for which something waits, and how much."""
+    return connection.execute(
+        "SELECT destination, COUNT(*) FROM delivery WHERE reason IS NULL GROUP BY destination"
+    ).fetchall()
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:

@@ -53,7 +53,7 @@ def _identity(case: Case) -> Iterator[Notice]:
             "event_id stands inside custom_data, where it does nothing: it belongs beside"
             " event_name.",
         )
-    if is_empty(case.get("event_id")) and case.get("action_source") in {"website", "app"}:
+    if is_empty(case.get("event_id")) and case.get("action_source") in ("website", "app"):
         yield Notice(
             "missing_event_id",
             "event_id",

@@ -9,27 +9,33 @@ import attrs
 import orjson
 
 from capi_plugins.sandbox.answers import FRENCH_MESSAGES, Answer, as_answer, error_body
+from capi_plugins.sandbox.case import is_integer
 from capi_plugins.sandbox.refusals import Refusal
 
-Group = Literal["delay", "answer", "delivery", "trace", "language"]
+Group = Literal["delay", "verdict", "trace", "language"]
 
 GROUPS: Final[dict[str, Group]] = {
     "latency": "delay",
-    "error": "answer",
-    "html": "answer",
-    "hang": "answer",
-    "drop": "answer",
-    "drop_after_storing": "delivery",
-    "late_answer": "delivery",
-    "truncated_json": "delivery",
-    "slow_drip": "delivery",
-    "huge_body": "delivery",
+    "error": "verdict",
+    "html": "verdict",
+    "hang": "verdict",
+    "drop": "verdict",
+    "drop_after_storing": "verdict",
+    "late_answer": "verdict",
+    "truncated_json": "verdict",
+    "slow_drip": "verdict",
+    "huge_body": "verdict",
     "no_trace_id": "trace",
     "translated": "language",
 }
-"""The kinds of fault. Of each group one applies to a request; ``answer`` replaces the verdict
-(nothing is stored), ``delivery`` comes after it (the events are stored)."""
+"""The kinds of fault, grouped: of each group one applies to a request, in the order injected."""
+STORING: Final = frozenset(
+    ["drop_after_storing", "late_answer", "truncated_json", "slow_drip", "huge_body"]
+)
+"""Kinds that spoil only the way the answer takes: the request is judged and its events kept."""
 
+LONGEST: Final = 3600
+LARGEST: Final = 1024 * 1024 * 1024
 HTML_PAGE: Final = "<!DOCTYPE html>\n<html><head><title>Error</title></head><body>{}</body></html>"
 THROTTLE_SUBCODES: Final = {4: 1504022, 17: 2446079}
 
@@ -56,10 +62,32 @@ class Fault:
     headers: dict[str, str] = attrs.field(factory=dict)
     size: int = 0
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse values no answer can be made of; faults also come in over HTTP."""
+        if self.times is not None and (not is_integer(self.times) or self.times < 1):
+            raise ValueError("times must be 1 or more, or None")
+        if not isinstance(self.seconds, int | float) or not 0 <= self.seconds <= LONGEST:
+            raise ValueError(f"seconds must be between 0 and {LONGEST}")
+        if not is_integer(self.status) or not 200 <= self.status <= 599:  # noqa: PLR2004
+            raise ValueError("status must be an HTTP status from 200 to 599")
+        if not is_integer(self.size) or not 0 <= self.size <= LARGEST:
+            raise ValueError(f"size must be between 0 and {LARGEST}")
+        if not isinstance(self.headers, dict) or not all(
+            isinstance(text, str) and text.isascii() and text.isprintable()
+            for pair in self.headers.items()
+            for text in pair
+        ):
+            raise ValueError("headers must be printable ASCII texts")
+
     @property
     def group(self) -> Group:
         """What of a request's handling it changes."""
         return GROUPS[self.kind]
+
+    @property
+    def replaces_verdict(self) -> bool:
+        """Whether the request is not judged and its events are not accepted."""
+        return self.group == "verdict" and self.kind not in STORING
 
     @property
     def title(self) -> str:
@@ -97,6 +125,8 @@ class Fault:
             headers: Further headers, such as ``Retry-After``.
             times: To how many requests; None until removed.
         """
+        if not is_integer(code) or not isinstance(subcode, int | None):
+            raise ValueError("code and subcode must be whole numbers")
         refusal = Refusal(
             reason="injected",
             text="",

@@ -27,28 +27,28 @@ class Reply:
 
     Attributes:
         answer: The answer; None closes the connection without one.
-        delivery: The fault in the way it is delivered, if any.
+        fault: The fault in the way it is delivered, if any.
         released: Set when waiting faults are to end.
     """
 
     answer: Answer | None
-    delivery: Fault | None
+    fault: Fault | None
     released: threading.Event
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body, spoilt or delayed as the fault wants it."""
         assert self.answer is not None  # noqa: S101 - callers drop the connection before
         body = self.answer.body
-        kind = self.delivery.kind if self.delivery else ""
+        kind = self.fault.kind if self.fault else ""
         if kind == "truncated_json":
             yield body[: len(body) // 2]
-        elif kind == "slow_drip" and self.delivery:
+        elif kind == "slow_drip" and self.fault:
             for byte in body:
-                self.released.wait(self.delivery.seconds)
+                self.released.wait(self.fault.seconds)
                 yield bytes([byte])
-        elif kind == "huge_body" and self.delivery:
+        elif kind == "huge_body" and self.fault:
             yield body[:-1] + b',"padding":"'
-            for _ in range(self.delivery.size // CHUNK + 1):
+            for _ in range(self.fault.size // CHUNK + 1):
                 yield b"x" * CHUNK
             yield b'"}'
         else:
@@ -97,10 +97,11 @@ class Graph:
         if "delay" in taken:
             released.wait(taken["delay"].seconds)
         now = self._clock()
-        events, refusal = self._judge(incoming, now, taken)
-        answer = self._answer(events, refusal, taken)
-        delivery = taken.get("delivery")
-        if delivery is not None and delivery.kind == "drop_after_storing":
+        fault = taken.get("verdict")
+        injected = fault if fault and fault.replaces_verdict else None
+        events, refusal = self._judge(incoming, now, injected)
+        answer = self._answer(events, refusal, injected, taken)
+        if fault and fault.kind == "drop_after_storing":
             answer = None
         kept = _Verdict(
             events=events,
@@ -111,11 +112,14 @@ class Graph:
             fault=", ".join(fault.kind for fault in taken.values()),
         )
         self._keep(incoming, kept)
-        self._wait(taken, released)
-        return Reply(answer=answer, delivery=delivery, released=released)
+        if fault and fault.kind == "hang":
+            released.wait()
+        elif fault and fault.kind == "late_answer":
+            released.wait(fault.seconds)
+        return Reply(answer=answer, fault=fault, released=released)
 
     def _judge(
-        self, incoming: wire.Incoming, now: float, taken: dict[Group, Fault]
+        self, incoming: wire.Incoming, now: float, injected: Fault | None
     ) -> tuple[list[_Judged], Refusal | None]:
         mode = self.rules.mode
         dataset = (self.rules.datasets or {}).get(gate.dataset_in(incoming.path), Dataset())
@@ -128,22 +132,23 @@ class Graph:
             )
             for index, event in enumerate(batch)
         ]
-        if "answer" in taken:
-            fault = taken["answer"]
-            return events, Refusal(
-                reason="injected", text=f"Injected fault: {fault.title}.", status=0, code=0
-            )
+        if injected is not None:
+            text = f"Injected fault: {injected.title}."
+            return events, Refusal(reason="injected", text=text, status=0, code=0)
         refusal = gate.check_request(incoming, self.rules, now) or body_refusal
         if refusal is None:
             refusal = next((event.problems[0] for event in events if event.problems), None)
         return events, refusal
 
     def _answer(
-        self, events: list[_Judged], refusal: Refusal | None, taken: dict[Group, Fault]
+        self,
+        events: list[_Judged],
+        refusal: Refusal | None,
+        injected: Fault | None,
+        taken: dict[Group, Fault],
     ) -> Answer | None:
         french = "language" in taken
         headers = {"facebook-api-version": "v26.0"}
-        injected = taken.get("answer")
         if injected is not None:
             if not injected.body:
                 return None
@@ -200,10 +205,3 @@ class Graph:
             )
 
         self._store.record(build)
-
-    def _wait(self, taken: dict[Group, Fault], released: threading.Event) -> None:
-        if "answer" in taken and taken["answer"].kind == "hang":
-            released.wait()
-        delivery = taken.get("delivery")
-        if delivery is not None and delivery.kind == "late_answer":
-            released.wait(delivery.seconds)

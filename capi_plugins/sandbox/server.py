@@ -75,7 +75,7 @@ def _response(reply: Reply, request: Request) -> Response:
             _shut(connection)
         raise ConnectionAbortedError
     headers = dict(reply.answer.headers)
-    kind = reply.delivery.kind if reply.delivery else ""
+    kind = reply.fault.kind if reply.fault else ""
     if kind == "slow_drip":
         headers["Content-Length"] = str(len(reply.answer.body))
     chunks: Any = reply.chunks()
@@ -125,9 +125,17 @@ class Server:
         """Bind ``host`` and ``port`` (0 picks a free one); nothing is served yet."""
         self._connections: set[socket.socket] = set()
         self._quiet = threading.Condition()
-        self._server: BaseWSGIServer = make_server(
-            host, port, application, threaded=True, request_handler=_Handler
-        )
+        # Bound here: werkzeug would end the process when the port is taken.
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family, backlog=128) as listening:
+            self._server: BaseWSGIServer = make_server(
+                host,
+                listening.getsockname()[1],
+                application,
+                threaded=True,
+                request_handler=_Handler,
+                fd=listening.fileno(),
+            )
         self._server.log = lambda *_args, **_rest: None  # type: ignore[method-assign]
         self._server.opened = self._opened  # type: ignore[attr-defined]
         self._server.closed = self._closed  # type: ignore[attr-defined]

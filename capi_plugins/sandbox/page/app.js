@@ -7,7 +7,7 @@ import { hasStatus, showCoverage, showNames, showTiles } from "./summary.js";
 
 const KEPT = 10_000;
 const PAGE = 300;
-const CHIPS = 8;
+const CHIPS = 7;
 const element = (id) => document.getElementById(id);
 
 let events = [];
@@ -186,7 +186,7 @@ function status(event) {
     const innocent = event.problems.length === 0 && event.request.batch > 1 && event.refusal.reason !== "injected";
     const why = innocent ? "because of another event in its batch" : event.refusal.title || event.refusal.text;
     line = make("span", { class: "why", title: event.refusal.text },
-      make("code", {}, codeOf(event.refusal)), " ", why);
+      event.refusal.code ? make("code", {}, codeOf(event.refusal), " ") : null, why);
   } else if (event.status === "duplicate") {
     line = make("span", { class: "why" }, "same name and event_id within 48 h");
   } else if (warnings) {

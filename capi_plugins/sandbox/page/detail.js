@@ -40,7 +40,7 @@ function verdict(event) {
   return make("div", { class: "say say-refused" },
     make("p", { class: "say-title" },
       event.refusal.title || event.request.answer?.error?.message || "Refused",
-      make("code", {}, codeOf(event.refusal))),
+      event.refusal.code ? make("code", {}, codeOf(event.refusal)) : null),
     make("p", {}, event.refusal.text),
     innocent && make("p", { class: "quiet" },
       `Nothing is wrong with this event. Meta refuses a whole batch, here of ${event.request.batch},`
@@ -85,6 +85,7 @@ function text(value) {
 
 function age(event) {
   const seconds = Math.round(event.received_at - event.event_time);
+  if (Math.abs(seconds) < 2) return "just then";
   const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) ?? units[3];
   const count = Math.round(Math.abs(seconds) / size);

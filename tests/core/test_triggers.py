@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import datetime
+import types
+
+import pytest
+
+from capi_plugins import ConfigurationError, FieldNote, FinishedRequest
+from capi_plugins._triggers import Triggers, parse_trigger, parse_user_data
+from capi_plugins.exceptions import InvalidEvent
+from tests.core.paper import Post, paper_client
+
+SIGNAL = {"ON": "signal", "SIGNAL": "shop.signals.paid", "EVENT": "Purchase"}
+MODEL = {"ON": "model", "MODEL": "shop.Order", "EVENT": "Purchase"}
+REQUEST = {"ON": "request", "EVENT": "AddToCart"}
+
+
+def trigger(**data):
+    problems = []
+    made = parse_trigger(data, "CAPI['TRIGGERS'][0]", problems)
+    assert problems == []
+    return made
+
+
+def mistakes(**data):
+    problems = []
+    assert parse_trigger(data, "CAPI['TRIGGERS'][0]", problems) is None
+    return problems
+
+
+def finished(route=None, *, offer=None, **how):
+    how = {"method": "GET", "path": "/", "status": 200, **how}
+    return FinishedRequest(route=route, offer=lambda: offer or {}, **how)
+
+
+ORDER = types.SimpleNamespace(
+    number="A-17",
+    email="jane@example.com",
+    total="12.50",
+    currency="EUR",
+    placed=datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC),
+    lines=[
+        types.SimpleNamespace(product_id="p1", quantity=2, price=5),
+        types.SimpleNamespace(product_id="p2", quantity=1, price=2.5),
+    ],
+)
+
+
+def test_an_event_is_made_from_what_is_offered():
+    made = trigger(
+        **SIGNAL,
+        EVENT_ID="order.number",
+        EVENT_TIME="order.placed",
+        ACTION_SOURCE={"VALUE": "website"},
+        EVENT_SOURCE_URL="url",
+        USER_DATA={"email": ["order.mail", "order.email"], "phone": "order.phone"},
+        CUSTOM_DATA={
+            "value": "order.total",
+            "currency": {"VALUE": "EUR"},
+            "gift": {"VALUE": False},
+            "contents": {
+                "EACH": "order.lines",
+                "id": "item.product_id",
+                "item_price": "item.price",
+            },
+        },
+    )
+    event = made.build({"order": ORDER, "url": "https://shop.example/"})
+    assert event.event_name == "Purchase"
+    assert event.event_id == "Purchase.A-17"
+    assert event.event_time == 1_700_000_000
+    assert event.action_source == "website"
+    assert event.event_source_url == "https://shop.example/"
+    assert event.user_data.email == "jane@example.com"
+    assert event.user_data.phone is None
+    assert event.custom_data.value == "12.50"
+    assert event.custom_data.currency == "EUR"
+    assert event.custom_data.properties == {"gift": False}
+    assert event.custom_data.contents == [
+        {"id": "p1", "item_price": 5},
+        {"id": "p2", "item_price": 2.5},
+    ]
+    assert event.notes == (FieldNote("user_data.phone", "path 'order.phone' leads nowhere"),)
+
+
+def test_one_business_key_gives_one_event_id():
+    made = trigger(**SIGNAL, EVENT_ID="order.number")
+    assert made.build({"order": ORDER}).event_id == made.build({"order": ORDER}).event_id
+
+
+class Unprintable:
+    def __str__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("key", [None, "", Unprintable()])
+def test_without_a_business_key_the_id_is_random(key):
+    made = trigger(**SIGNAL, EVENT_ID="order.number")
+    offer = {"order": types.SimpleNamespace(number=key)}
+    one, two = made.build(offer), made.build(offer)
+    assert one.event_id != two.event_id
+    assert not one.event_id.startswith("Purchase.")
+
+
+def test_a_business_key_may_be_zero():
+    made = trigger(**SIGNAL, EVENT_ID="number")
+    assert made.build({"number": 0}).event_id == "Purchase.0"
+
+
+def test_a_time_that_cannot_be_read_makes_no_event():
+    with pytest.raises(InvalidEvent, match="event_time"):
+        trigger(**SIGNAL, EVENT_TIME="when").build({"when": "soon"})
+
+
+def test_values_that_break_when_they_are_looked_at_cost_their_field():
+    class Broken(list):
+        def __len__(self):
+            raise RuntimeError
+
+    made = trigger(**SIGNAL, CUSTOM_DATA={"content_ids": "ids", "value": {"VALUE": 5}})
+    event = made.build({"ids": Broken([1])})
+    assert event.custom_data.value == 5
+    assert event.custom_data.content_ids is None
+    assert event.notes == (FieldNote("custom_data.content_ids", "cannot be read"),)
+
+
+@pytest.mark.parametrize(
+    ("when", "happens"),
+    [
+        ({"user.is_staff": False}, True),
+        ({"user.is_staff": True}, False),
+        ({"user.country": ["DE", "AT"]}, True),
+        ({"user.country": ["FR"]}, False),
+        ({"user.is_staff": False, "user.country": "FR"}, False),
+        ({"user.nothing": None}, False),
+        ({"user.empty": None}, True),
+        ({}, True),
+    ],
+)
+def test_when_must_hold(when, happens):
+    made = trigger(**REQUEST, WHEN=when)
+    user = {"is_staff": False, "country": "DE", "empty": None}
+    assert (made.build({"user": user}) is not None) is happens
+
+
+def test_a_condition_that_cannot_be_compared_does_not_hold():
+    class Odd:
+        def __eq__(self, other):
+            raise RuntimeError
+
+        __hash__ = None
+
+    assert trigger(**REQUEST, WHEN={"x": 1}).build({"x": Odd()}) is None
+
+
+@pytest.mark.parametrize(
+    ("match", "how", "expected"),
+    [
+        ({}, {}, True),
+        ({"ROUTE": "cart:add"}, {"route": "cart:add"}, True),
+        ({"ROUTE": "cart:add"}, {"route": "cart:remove"}, False),
+        ({"ROUTE": "cart:add"}, {"route": None}, False),
+        ({"METHOD": "POST"}, {"method": "POST"}, True),
+        ({"METHOD": "post"}, {"method": "POST"}, True),
+        ({"METHOD": ["POST", "PUT"]}, {"method": "GET"}, False),
+        ({"STATUS": 302}, {"status": 302}, True),
+        ({"STATUS": 302}, {"status": 200}, False),
+        ({"STATUS": [200, 201]}, {"status": 201}, True),
+        ({"STATUS": 404}, {"status": 404}, True),
+        ({}, {"status": 399}, True),
+        ({}, {"status": 400}, False),
+        ({}, {"status": 500}, False),
+        ({"PATH": r"^/p/\d+/$"}, {"path": "/p/17/"}, True),
+        ({"PATH": r"^/p/\d+/$"}, {"path": "/q/17/"}, False),
+        ({"TEMPLATE": "p.html"}, {"template": "p.html"}, True),
+        ({"TEMPLATE": "p.html"}, {"template": None}, False),
+        ({"CONTENT_TYPE": "text/html"}, {"content_type": "text/html"}, True),
+        ({"CONTENT_TYPE": "text/html"}, {"content_type": "application/json"}, False),
+    ],
+)
+def test_a_request_trigger_matches_how_the_request_ended(match, how, expected):
+    triggers = Triggers([trigger(**REQUEST, **match)])
+    builds = triggers.for_request(finished(how.pop("route", None), **how))
+    assert bool(builds) is expected
+
+
+def test_what_a_request_offers_is_asked_for_once_and_only_if_something_matches():
+    asked = []
+
+    def offer():
+        asked.append(1)
+        return {"kwargs": {"id": 17}}
+
+    triggers = Triggers(
+        [
+            trigger(**REQUEST, ROUTE="p", CUSTOM_DATA={"content_ids": "kwargs.id"}),
+            trigger(**REQUEST, CUSTOM_DATA={"content_ids": "kwargs.id"}),
+            trigger(**MODEL),
+        ]
+    )
+    how = {"method": "GET", "path": "/", "offer": offer}
+    assert triggers.for_request(FinishedRequest(route="q", status=500, **how)) == []
+    assert asked == []
+    builds = triggers.for_request(FinishedRequest(route="p", status=200, **how))
+    assert asked == []
+    assert [build().custom_data.content_ids for build in builds] == [17, 17]
+    assert asked == [1]
+
+
+def test_triggers_are_sorted_by_kind():
+    triggers = Triggers([trigger(**SIGNAL), trigger(**MODEL), trigger(**REQUEST)])
+    assert [item.on for item in triggers.all] == ["signal", "model", "request"]
+    assert [item.signal for item in triggers.on_signal] == ["shop.signals.paid"]
+    assert [item.model for item in triggers.on_model] == ["shop.Order"]
+
+
+PAID, UNPAID = {"paid": True}, {"paid": False}
+
+
+@pytest.mark.parametrize(
+    ("data", "created", "old", "new", "expected"),
+    [
+        # Nothing said: new rows.
+        ({}, True, {}, {}, True),
+        ({}, False, {}, {}, False),
+        ({"CREATED": True}, True, {}, {}, True),
+        ({"CREATED": True}, False, {}, {}, False),
+        ({"CREATED": False}, True, {}, {}, False),
+        ({"CREATED": False}, False, {}, {}, True),
+        # A change: from anything else to the value, and rows that begin with it.
+        ({"CHANGED": PAID}, False, UNPAID, PAID, True),
+        ({"CHANGED": PAID}, False, {}, PAID, True),
+        ({"CHANGED": PAID}, False, PAID, PAID, False),
+        ({"CHANGED": PAID}, False, PAID, UNPAID, False),
+        ({"CHANGED": PAID}, False, UNPAID, {}, False),
+        ({"CHANGED": PAID}, True, {}, PAID, True),
+        ({"CHANGED": PAID}, True, PAID, PAID, True),
+        ({"CHANGED": PAID}, True, {}, UNPAID, False),
+        ({"CHANGED": PAID, "CREATED": True}, True, {}, PAID, True),
+        ({"CHANGED": PAID, "CREATED": True}, False, UNPAID, PAID, False),
+        ({"CHANGED": PAID, "CREATED": False}, True, {}, PAID, False),
+        ({"CHANGED": PAID, "CREATED": False}, False, UNPAID, PAID, True),
+        # One of several values: going from one to the other is no news.
+        ({"CHANGED": {"s": ["a", "b"]}}, False, {"s": "x"}, {"s": "b"}, True),
+        ({"CHANGED": {"s": ["a", "b"]}}, False, {"s": "a"}, {"s": "b"}, False),
+        # Several fields: the moment at which all of them hold.
+        ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 0}, {"a": 1, "b": 2}, True),
+        ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 2}, {"a": 1, "b": 2}, False),
+        ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 0, "b": 0}, {"a": 1, "b": 0}, False),
+    ],
+)
+def test_a_model_trigger_knows_its_moment(data, created, old, new, expected):
+    assert trigger(**MODEL, **data).changes(created=created, old=old, new=new) is expected
+
+
+def test_every_mistake_in_a_trigger_is_told():
+    found = mistakes(
+        ON="model",
+        EVENT=5,
+        MODLE="x",
+        EVENT_ID="5 EUR",
+        CHANGED=["paid"],
+        CREATED="yes",
+        USER_DATA={"e_mail": "x", "email": 5},
+        CUSTOM_DATA={"contents": {"EACH": "a"}},
+        WHEN={5: 1, "a b": 2},
+    )
+    text = "\n".join(found)
+    for expected in [
+        "CAPI['TRIGGERS'][0]['EVENT'] must be str, not int",
+        "CAPI['TRIGGERS'][0]['EVENT'] is required: the name of the event, such as 'Purchase'",
+        "CAPI['TRIGGERS'][0]['MODEL'] is required",
+        "CAPI['TRIGGERS'][0]['MODLE'] is not a setting; did you mean 'MODEL'?",
+        "CAPI['TRIGGERS'][0]['EVENT_ID']: '5 EUR' is not a path",
+        "CAPI['TRIGGERS'][0]['CHANGED'] must be Mapping, not list",
+        "CAPI['TRIGGERS'][0]['CREATED'] must be bool, not str",
+        "CAPI['TRIGGERS'][0]['USER_DATA']['e_mail'] is not a field; did you mean 'email'?",
+        "CAPI['TRIGGERS'][0]['USER_DATA']['email'] must be a path",
+        "CAPI['TRIGGERS'][0]['CUSTOM_DATA']['contents'] needs at least one field",
+        "CAPI['TRIGGERS'][0]['WHEN']",
+    ]:
+        assert expected in text, expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"ON": "signal"}, "['SIGNAL'] is required"),
+        ({"ON": "model"}, "['MODEL'] is required"),
+        ({"ON": "request", "PATH": "("}, "['PATH'] is not a regular expression"),
+        ({"ON": "request", "STATUS": ["302"]}, "['STATUS'] must be int or a list of them"),
+        ({"ON": "request", "SIGNAL": "x"}, "['SIGNAL'] is not a setting"),
+        ({"ON": "view"}, "['ON'] must be one of 'signal', 'model', 'request'"),
+        ({}, "['ON'] must be one of"),
+    ],
+)
+def test_each_kind_says_what_it_needs(data, expected):
+    assert any(expected in problem for problem in mistakes(EVENT="Lead", **data))
+
+
+def test_user_data_paths_start_at_the_user(make):
+    client = make(
+        USER_DATA={"email": ["mail", "email"], "external_id": "pk", "country": {"VALUE": "de"}}
+    )
+    user = types.SimpleNamespace(email="a@example.com", pk=7)
+    found = client.user_data(user)
+    assert (found.email, found.external_id, found.country) == ("a@example.com", 7, "de")
+    assert client.user_data(None).email is None
+    assert client.user_data(None).country == "de"
+
+
+def test_an_adapter_may_say_what_a_user_has(make):
+    user = types.SimpleNamespace(email="a@example.com", name="Jane")
+    options = {"user_data": {"email": "email"}}
+    assert make(options=options).user_data(user).email == "a@example.com"
+    other = make(options=options, USER_DATA={"first_name": "name"})
+    assert other.user_data(user).email is None
+    assert other.user_data(user).first_name == "Jane"
+
+
+def test_a_user_that_breaks_has_no_match_keys(make):
+    class User:
+        @property
+        def email(self):
+            raise RuntimeError
+
+    assert make(USER_DATA={"email": "email"}).user_data(User()).email is None
+
+
+def test_user_data_mistakes_are_told():
+    problems = []
+    parse_user_data({"mail": "email", "phone": 5, "city": ""}, problems)
+    assert [problem.split("]: ")[0].split(" ")[0] for problem in problems] == [
+        "CAPI['USER_DATA']['mail']",
+        "CAPI['USER_DATA']['phone']",
+        "CAPI['USER_DATA']['city']:" if "]: " not in problems[2] else "CAPI['USER_DATA']['city'",
+    ]
+
+
+def test_recipes_may_be_chosen_by_name(make):
+    def recipe(name):
+        offered = [{**SIGNAL, "EVENT": name}]
+        return types.SimpleNamespace(__name__=name, capi_triggers=hook(lambda: offered))
+
+    from capi_plugins import hookimpl
+
+    def hook(function):
+        return hookimpl(function)
+
+    both = (recipe("oscar"), recipe("auth"))
+    assert [item.event for item in make(*both).triggers.all] == ["oscar", "auth"]
+    assert [item.event for item in make(*both, RECIPES=["auth"]).triggers.all] == ["auth"]
+    assert make(*both, RECIPES=[]).triggers.all == ()
+    kept = make(*both, RECIPES=[], PAGE_VIEW=True, TRIGGERS=[SIGNAL])
+    assert [item.event for item in kept.triggers.all] == ["Purchase", "PageView"]
+
+
+def test_a_wrong_trigger_in_settings_stops_the_start():
+    with pytest.raises(ConfigurationError, match=r"CAPI\['TRIGGERS'\]\[1\]\['SIGNAL'\]"):
+        paper_client(Post(), TRIGGERS=[SIGNAL, {"ON": "signal", "EVENT": "Lead"}])
