@@ -128,7 +128,8 @@ class Overflow:
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
         """Lease deliveries; see ``Outbox.take``."""
-        batch = self._memory.take(destination, limit=limit, max_bytes=max_bytes, now=now)
+        with self._storing:  # or the thread might just be trying to store them
+            batch = self._memory.take(destination, limit=limit, max_bytes=max_bytes, now=now)
         return [attrs.evolve(item, key=-(item.key or 0)) for item in batch]
 
     def delivered(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
