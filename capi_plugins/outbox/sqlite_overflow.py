@@ -79,12 +79,12 @@ class Overflow:
         Returns:
             Whether nothing is left to be moved.
         """
-        if not self._memory.waiting_for():
-            return True
         with self._storing:
+            if not (names := self._memory.waiting_for()):
+                return True
             batch = [
                 item
-                for name in self._memory.waiting_for()
+                for name in names
                 for item in self._memory.take(
                     name, limit=_EVERYTHING, max_bytes=_EVERYTHING, now=_EVERYTHING
                 )
