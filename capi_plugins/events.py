@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 import uuid
@@ -66,7 +67,8 @@ def parse_time(value: object) -> int | None:
         if abs(seconds) >= _MILLISECONDS_FROM:
             seconds /= 1000
         return int(seconds)
-    except (TypeError, ValueError, OverflowError, OSError):
+    except Exception:
+        # Whatever an object of the host raises when it is looked at, it is no time.
         return None
 
 
@@ -87,12 +89,12 @@ def _event_time(value: object) -> int:
 
 
 def _event_id(value: object) -> str:
-    if isinstance(value, bytes | bool) or value is None:
-        return str(uuid.uuid4())
-    try:
-        return str(value).strip() or str(uuid.uuid4())
-    except Exception:
-        return str(uuid.uuid4())
+    text = ""
+    with contextlib.suppress(Exception):
+        # Whatever an object of the host raises when it is looked at, it is no id.
+        if value is not None and not isinstance(value, bytes | bool):
+            text = str(value).strip()
+    return text or str(uuid.uuid4())
 
 
 def _now() -> int:
@@ -101,13 +103,15 @@ def _now() -> int:
 
 def _check_group(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     expected = _GROUPS[attribute.name]
-    if not (isinstance(value, expected) or (value is None and attribute.default is None)):
+    # Not isinstance(): that asks the value, which may be an object of the host that raises.
+    right = issubclass(type(value), expected) or (value is None and attribute.default is None)
+    if not right:
         raise InvalidEvent(
             f"{attribute.name} must be {expected.__name__}; Event.from_dict() takes plain mappings"
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Event:
     """One thing a person did.
 

@@ -230,10 +230,12 @@ class Settings:
 
 def _strings(section: Section, key: str) -> list[str]:
     items: Sequence[Any] = section.take(key, (list, tuple, set, frozenset), ())
-    good = [item for item in items if isinstance(item, str)]
-    if len(good) != len(items):
-        section.wrong(key, "must be a list of strings")
-    return good
+    for number, item in enumerate(items):
+        if not isinstance(item, str):
+            section.problems.append(
+                f"{section.at(key)}[{number}] must be a string, not {type(item).__name__}"
+            )
+    return [item for item in items if isinstance(item, str)]
 
 
 def _mappings(section: Section, key: str) -> list[Mapping[str, Any]]:

@@ -4,6 +4,13 @@ It takes the place of ``https://graph.facebook.com`` in tests and on a developer
 HTTP, Meta's answers, Meta's rules, and faults on demand. It needs the extra ``[cli]``.
 """
 
+try:
+    import werkzeug as _werkzeug  # noqa: F401 - looked for, so that its absence is explained
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "the sandbox needs werkzeug: pip install 'capi-plugins[cli]'", name="werkzeug"
+    ) from error
+
 from capi_plugins.sandbox.case import Dataset, Mode
 from capi_plugins.sandbox.faults import Fault
 from capi_plugins.sandbox.local import Sandbox

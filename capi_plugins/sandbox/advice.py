@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from capi_plugins.destinations.meta import fields
 from capi_plugins.sandbox.case import Case, is_empty, number_of
 from capi_plugins.sandbox.refusals import Notice
-from capi_plugins.sandbox.rules_people import looks_hashed, texts
+from capi_plugins.sandbox.rules_people import SHA256, looks_hashed, texts
 from capi_plugins.sandbox.rules_time import MILLISECONDS_FROM
+from capi_plugins.sandbox.small_domains import RULES, is_normal
 
 NOTHING: Final = {
     hashlib.sha256(word.encode()).hexdigest(): word or "an empty text"
@@ -44,6 +45,34 @@ def advise(case: Case) -> Iterator[Notice]:
     yield from _business(case)
 
 
+def advise_request(parameters: Mapping[str, object]) -> Iterator[Notice]:
+    """Yield remarks on what a request carries beside its events.
+
+    Args:
+        parameters: Query and body together.
+    """
+    for key in parameters:
+        if key not in fields.REQUEST_KEYS:
+            yield Notice(
+                "unknown_parameter", key[:80], f"The request's parameter {key[:80]} means nothing."
+            )
+    code = parameters.get("test_event_code")
+    if code is not None and not (isinstance(code, str) and code):
+        yield Notice("test_event_code", "test_event_code", "test_event_code must be text.")
+    agent = parameters.get("partner_agent")
+    if agent is not None and not (
+        isinstance(agent, str)
+        and len(agent) <= fields.PARTNER_AGENT_MAX
+        and len(re.findall("[A-Za-z]", agent)) >= 2  # noqa: PLR2004 - Meta's rule
+    ):
+        yield Notice(
+            "partner_agent",
+            "partner_agent",
+            f"partner_agent must have at most {fields.PARTNER_AGENT_MAX} characters, two of them"
+            " letters.",
+        )
+
+
 def _identity(case: Case) -> Iterator[Notice]:
     custom = case.section("custom_data")
     if "event_id" in custom:
@@ -59,6 +88,10 @@ def _identity(case: Case) -> Iterator[Notice]:
             "event_id",
             "Without event_id Meta cannot tell this event from the copy the browser or app sends.",
         )
+    for key in ("event_source_url", "referrer_url"):
+        url = case.get(key)
+        if isinstance(url, str) and url and not url.lower().startswith(("https://", "http://")):
+            yield Notice("url", key, f"{key} should be a whole address, from https:// on.")
     name = case.get("event_name")
     if isinstance(name, str):
         meant = MISSPELT.get(re.sub(r"[^a-z]", "", name.lower()))
@@ -92,6 +125,12 @@ def _people(case: Case) -> Iterator[Notice]:
                     "hash_of_nothing",
                     key,
                     f"{key} is the SHA-256 of {NOTHING[text[:64]]}: a missing value was hashed.",
+                )
+            elif SHA256.fullmatch(text) and not is_normal(key, text[:64], case.now):
+                yield Notice(
+                    "hash_of_other_form",
+                    key,
+                    f"{key} is not the hash of {RULES[key]}: Meta will match nobody by it.",
                 )
             elif key == "external_id" and not looks_hashed(text):
                 yield Notice(

@@ -117,6 +117,7 @@ class Control:
         generation = self._store.generation
         yield _message("state", self._state(), after)
         while self._alive():
+            version = self._store.version
             if self._store.generation != generation:
                 generation = self._store.generation
                 yield _message("reset", self._state(), after)
@@ -125,10 +126,12 @@ class Control:
                 part = entries[start : start + STREAM_CHUNK]
                 after = part[-1][0].seq
                 yield _message("events", [describe(*entry) for entry in part], after)
-            if entries:
-                yield _message("state", self._state(), after)
-            if not self._store.wait_for_news(after, generation, HEARTBEAT):
+            if self._store.version == version and not self._store.wait_for_change(
+                version, HEARTBEAT
+            ):
                 yield b": still here\n\n"
+            else:
+                yield _message("state", self._state(), after)
 
     def _inject(self, request: Request) -> Response:
         try:
@@ -136,10 +139,12 @@ class Control:
         except (TypeError, ValueError) as error:
             return _problem(400, f"This is no fault: {error}")
         self._graph.faults.inject(fault)
+        self._store.touch()
         return _json(self._state(), 201)
 
     def _clear_faults(self, _request: Request) -> Response:
         self._graph.faults.clear()
+        self._store.touch()
         return _json(self._state())
 
     def _clear(self, _request: Request) -> Response:
@@ -153,6 +158,7 @@ class Control:
         except (KeyError, TypeError, ValueError):
             return _problem(400, 'Send {"mode": "strict"} or {"mode": "meta"}.')
         self._graph.rules = attrs.evolve(self._graph.rules, mode=mode)
+        self._store.touch()
         return _json(self._state())
 
 

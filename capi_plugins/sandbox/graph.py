@@ -11,9 +11,11 @@ import attrs
 from werkzeug.wrappers import Request
 
 from capi_plugins.sandbox import answers, gate, wire
+from capi_plugins.sandbox.advice import advise_request
 from capi_plugins.sandbox.answers import Answer
 from capi_plugins.sandbox.case import Dataset
-from capi_plugins.sandbox.faults import Fault, Faults, Group, in_french
+from capi_plugins.sandbox.fault_queue import Faults
+from capi_plugins.sandbox.faults import Fault, Group, in_french
 from capi_plugins.sandbox.refusals import Notice, Refusal
 from capi_plugins.sandbox.rules import every_problem, remarks
 from capi_plugins.sandbox.store import ReceivedEvent, ReceivedRequest, Store
@@ -124,11 +126,12 @@ class Graph:
         mode = self.rules.mode
         dataset = (self.rules.datasets or {}).get(gate.dataset_in(incoming.path), Dataset())
         batch, body_refusal = gate.check_body(incoming)
+        aside = tuple(advise_request(incoming.parameters))
         events = [
             _Judged(
                 payload=event,
                 problems=every_problem(event, now, mode, dataset, index=index),
-                warnings=remarks(event, now, mode),
+                warnings=(*remarks(event, now, mode), *aside),
             )
             for index, event in enumerate(batch)
         ]
@@ -148,7 +151,7 @@ class Graph:
         taken: dict[Group, Fault],
     ) -> Answer | None:
         french = "language" in taken
-        headers = {"facebook-api-version": "v26.0"}
+        headers: dict[str, str] = {}
         if injected is not None:
             if not injected.body:
                 return None
@@ -156,7 +159,7 @@ class Graph:
             if injected.kind == "html":
                 return made
             content = in_french(made.content) if french else made.content
-            headers = {**headers, **made.headers}
+            headers = made.headers
             status = made.status
         elif refusal is not None:
             content = answers.error_body(answers.in_french(refusal) if french else refusal)

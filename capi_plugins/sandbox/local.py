@@ -11,7 +11,8 @@ import attrs
 
 from capi_plugins.sandbox.case import Dataset, Mode
 from capi_plugins.sandbox.control import Control
-from capi_plugins.sandbox.faults import Fault, Faults
+from capi_plugins.sandbox.fault_queue import Faults
+from capi_plugins.sandbox.faults import Fault
 from capi_plugins.sandbox.gate import Rulebook
 from capi_plugins.sandbox.graph import Graph
 from capi_plugins.sandbox.server import Application, Server
@@ -136,6 +137,7 @@ class Sandbox:
     @mode.setter
     def mode(self, mode: Mode) -> None:
         self._graph.rules = attrs.evolve(self._graph.rules, mode=mode)
+        self._store.touch()
 
     @property
     def events(self) -> list[ReceivedEvent]:
@@ -179,14 +181,31 @@ class Sandbox:
         """
         return self._store.wait_for(count, timeout, name)
 
+    def wait_for_requests(self, count: int, timeout: float = 10) -> list[ReceivedRequest]:
+        """Wait until ``count`` requests have come, whatever became of them.
+
+        Args:
+            count: How many requests since the start or the last `clear`.
+            timeout: Seconds.
+
+        Returns:
+            All requests so far.
+
+        Raises:
+            TimeoutError: Fewer came in time; the text says what did arrive.
+        """
+        return self._store.wait_for_requests(count, timeout)
+
     def inject(self, *faults: Fault) -> None:
         """Show these faults to the coming requests, in order."""
         for fault in faults:
             self._faults.inject(fault)
+        self._store.touch()
 
     def clear_faults(self) -> None:
         """Remove all faults; requests that hang are let go without an answer."""
         self._faults.clear()
+        self._store.touch()
 
     def clear(self) -> None:
         """Forget what was received, deduplication included."""

@@ -142,7 +142,7 @@ class Server:
         self.port = self._server.port
         self._thread = threading.Thread(
             target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},
+            kwargs={"poll_interval": 0.02},
             name=f"capi-sandbox-{self.port}",
             daemon=True,
         )

@@ -118,6 +118,7 @@ class Store:
         self._seen: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self.seq = 0
         self.generation = 0
+        self.version = 0
 
     @property
     def changed(self) -> threading.Condition:
@@ -152,8 +153,12 @@ class Store:
                 or self._bytes > BYTES_KEPT
             ):
                 self._account(self._requests.popleft(), -1)
-            self._changed.notify_all()
+            self._notify()
             return request
+
+    def _notify(self) -> None:
+        self.version += 1
+        self._changed.notify_all()
 
     def _account(self, request: ReceivedRequest, sign: int) -> None:
         self._events += sign * len(request.events)
@@ -249,11 +254,35 @@ class Store:
                 lambda: self.seq > after or self.generation != generation, timeout
             )
 
+    def wait_for_change(self, version: int, timeout: float) -> bool:
+        """Wait until anything changed since ``version``, be it only the sandbox's settings."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.version != version, timeout)
+
+    def wait_for_requests(self, count: int, timeout: float) -> list[ReceivedRequest]:
+        """Wait until ``count`` requests have come, whatever their verdict.
+
+        Raises:
+            TimeoutError: Fewer came; the text says what did.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
+                raise TimeoutError(
+                    f"waited {timeout:g} s for {count} requests, got {len(self._requests)};"
+                    f" {self._summary()}"
+                )
+            return list(self._requests)
+
+    def touch(self) -> None:
+        """Tell those who watch that settings of the sandbox changed."""
+        with self._changed:
+            self._notify()
+
     def wake(self) -> None:
         """Make everyone who waits look again, as when the server stops."""
         with self._changed:
             self.generation += 1
-            self._changed.notify_all()
+            self._notify()
 
     def clear(self) -> None:
         """Forget everything, deduplication included; numbers go on counting."""
@@ -263,4 +292,4 @@ class Store:
             self._seen.clear()
             self._events = self._bytes = 0
             self.generation += 1
-            self._changed.notify_all()
+            self._notify()

@@ -162,7 +162,7 @@ def test_whatever_a_visitor_invents_the_proxy_has_the_last_word(forged):
         (11, "CAPI['TRUSTED_PROXIES'] must be a count from 0 to 10"),
         (["10.0.0.0/8", "10.0.0.1/8"], "CAPI['TRUSTED_PROXIES'][1] 10.0.0.1/8 has host bits set"),
         (["cloudflare"], "CAPI['TRUSTED_PROXIES'][0] 'cloudflare' does not appear to be"),
-        ([b"x"], "CAPI['TRUSTED_PROXIES'][0] \"b'x'\" does not appear to be"),
+        ([b"x"], "CAPI['TRUSTED_PROXIES'][0] must be a string, not bytes"),
     ],
 )
 def test_a_wrong_trusted_proxy_is_told_with_its_path(value, problem):

@@ -10,6 +10,10 @@ SHOP = website_purchase()
 MILLIS = int(NOW * 1000)
 
 
+def sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def warnings_of(post, sandbox, event):
     answer = post(event)
     assert answer.status_code == 200, answer.text
@@ -47,11 +51,34 @@ def test_hash_of_nothing_is_flagged(word, sandbox, post):
         ("custom_data.value", -1, "negative_value"),
         ("event_time", int(NOW) - 2 * 86400, "stale"),
         ("event_id", "", "missing_event_id"),
+        ("event_source_url", "/thank-you", "url"),
+        ("user_data.ge", [sha("female")], "hash_of_other_form"),
+        ("user_data.country", [sha("US")], "hash_of_other_form"),
+        ("user_data.db", sha("1997-02-16"), "hash_of_other_form"),
         ("messaging_channel", "whatsapp", "messaging_channel_unused"),
     ],
 )
 def test_misuse_is_remarked_on(path, value, reason, sandbox, post):
     assert warnings_of(post, sandbox, changed(SHOP, path, value)) == {reason}
+
+
+@pytest.mark.parametrize(("key", "value"), [("ge", "f"), ("country", "us"), ("db", "19970216")])
+def test_normalised_values_of_small_domains_pass(key, value, sandbox, post):
+    assert warnings_of(post, sandbox, changed(SHOP, f"user_data.{key}", [sha(value)])) == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"test_event_cod": "TEST1"}, "unknown_parameter"),
+        ({"test_event_code": 5}, "test_event_code"),
+        ({"partner_agent": "x" * 23}, "partner_agent"),
+        ({"partner_agent": "pldjango_0_1"}, None),
+    ],
+)
+def test_request_is_remarked_on(more, reason, sandbox, post):
+    assert post(SHOP, **more).status_code == 200
+    assert [found.reason for found in sandbox.events[0].warnings] == [reason][: reason is not None]
 
 
 def test_misspelt_standard_event_is_remarked_on(sandbox, post):

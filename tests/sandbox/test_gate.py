@@ -86,7 +86,7 @@ def test_token_is_found_and_hidden(source, arguments, client, sandbox):
         ("my-expired-token", 401, 190, 463),
     ],
 )
-def test_49_to_51_bad_token(token, status, code, subcode, client, sandbox):  # noqa: PLR0917
+def test_49_to_51_bad_token(token, status, code, subcode, client, sandbox):
     answer = send(client, sandbox, json={"data": [SHOP], "access_token": token})
     error = answer.json()["error"]
     found = (answer.status_code, error["code"], error.get("error_subcode"))
@@ -104,7 +104,7 @@ def test_49_to_51_bad_token(token, status, code, subcode, client, sandbox):  # n
         ("1", "OTHER", 401, 190, None),
     ],
 )
-def test_50_and_52_known_datasets(dataset, token, status, code, subcode, client):  # noqa: PLR0917
+def test_50_and_52_known_datasets(dataset, token, status, code, subcode, client):
     with Sandbox(datasets={"1": "ONE", "2": "TWO"}, clock=lambda: NOW) as sandbox:
         url = f"{sandbox.url}/v26.0/{dataset}/events"
         answer = client.post(url, json={"data": [SHOP], "access_token": token})

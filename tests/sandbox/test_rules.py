@@ -211,6 +211,23 @@ def test_other_sources_need_no_more_than_an_identifier(source, post):
     assert post(event).status_code == 200
 
 
+def test_documented_crm_and_limited_data_use_payloads_pass(sandbox, post):
+    lead = {
+        "event_name": "Marketing Qualified Lead",
+        "event_time": int(NOW),
+        "action_source": "system_generated",
+        "user_data": {"lead_id": 1234567890123456, "em": [EMAIL]},
+        "custom_data": {"event_source": "crm", "lead_event_source": "Salesforce"},
+    }
+    limited = SHOP | {
+        "data_processing_options": ["LDU"],
+        "data_processing_options_country": 0,
+        "data_processing_options_state": 0,
+    }
+    assert post(lead, limited).json()["events_received"] == 2
+    assert [event.warnings for event in sandbox.events] == [(), ()]
+
+
 def test_2_one_old_event_refuses_the_whole_batch(sandbox, post):
     old = changed(SHOP, "event_time", int(NOW) - 8 * DAY)
     answer = post(changed(SHOP, "event_id", "a"), old, changed(SHOP, "event_id", "b"))

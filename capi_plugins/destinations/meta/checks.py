@@ -11,16 +11,18 @@ from typing import Any
 
 from capi_plugins.destinations.meta.fields import (
     EXTINFO,
+    HASHED_KEYS,
     MAX_AGE,
     MAX_AGE_PHYSICAL_STORE,
     MESSAGING_CHANNELS,
     MESSAGING_EVENTS,
+    PLAIN_KEYS,
     TOO_BROAD,
 )
 from capi_plugins.exceptions import InvalidEvent
 
 EXPIRY_MARGIN = 60
-"""Seconds before Meta's limit at which an event is given up: a request and a skewed clock fit in."""
+"""Seconds before Meta's limit at which an event is given up: room for a request."""
 MAX_EVENT_BYTES = 256_000
 """Largest encoded event; thousands of contents stay below."""
 
@@ -37,6 +39,7 @@ _NOBODY = frozenset(
 )
 # Parts of a key count as the key.
 _PART_OF = {"f5first": "fn", "fi": "fn", "f5last": "ln", "dobd": "db", "dobm": "db", "doby": "db"}
+_FOUND_BY = (HASHED_KEYS | PLAIN_KEYS) - _NOBODY - _PART_OF.keys() - frozenset().union(*TOO_BROAD)
 _CHANNEL_IDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "messenger": (("page_id",), ("page_scoped_user_id",)),
     "whatsapp": (("whatsapp_business_account_id", "page_id"), ("ctwa_clid",)),
@@ -65,6 +68,8 @@ def check_customer_information(user_data: Mapping[str, Any]) -> None:
 
     Source: Meta's page *Best Practices*.
     """
+    if not _FOUND_BY.isdisjoint(user_data):
+        return
     keys = {_PART_OF.get(key, key) for key in user_data if key not in _NOBODY}
     if not keys:
         raise InvalidEvent(

@@ -105,9 +105,13 @@ def click_time(value: object) -> int | None:
     Returns:
         Milliseconds since the epoch, or None when it cannot be read.
     """
-    seconds = parse_time(value)
-    if seconds is None:
+    try:
+        seconds = parse_time(value)
+        if seconds is None:
+            return None
+        if isinstance(value, int | float) and abs(value) >= _MILLISECONDS_FROM:
+            return int(value)
+    except Exception:
+        # The values of a host may raise anything when they are looked at.
         return None
-    if isinstance(value, int | float) and abs(value) >= _MILLISECONDS_FROM:
-        return int(value)
     return seconds * 1000

@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from capi_plugins.destinations.meta.contents import MAX_CONTENTS, read_contents
 from capi_plugins.destinations.meta.fields import (
-    CONTENT_TYPES,
     CURRENCIES,
     CUSTOM_DATA_ENUMS,
     CUSTOM_DATA_TYPES,
 )
-from capi_plugins.destinations.meta.json_values import MAX_KEY, MAX_TEXT, Cleaner, reason
+from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, reason
 from capi_plugins.destinations.meta.scalars import (
     Unusable,
     flag,
@@ -22,13 +22,12 @@ from capi_plugins.destinations.meta.scalars import (
     items,
     moment,
     number,
+    one_of,
     sendable,
     text,
 )
-from capi_plugins.events import Content, CustomData, FieldNote
+from capi_plugins.events import CustomData, FieldNote
 
-MAX_CONTENTS = 1000
-"""Most entries of ``contents`` and ``content_ids``."""
 MAX_PROPERTIES = 200
 """Most custom properties of one event."""
 
@@ -36,7 +35,6 @@ _LONGEST_STORE_CODE = 64
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 Notes = list[FieldNote]
-Reader = Callable[[object, str, Notes], Any]
 
 
 def currency(value: object) -> str:
@@ -45,34 +43,18 @@ def currency(value: object) -> str:
     Raises:
         Unusable: There is no such currency.
     """
-    code = text(value).strip().upper()
+    code = value if type(value) is str else text(value)
+    if code in CURRENCIES:
+        return code
+    code = code.strip().upper()
     if code not in CURRENCIES:
         raise Unusable("is not an ISO 4217 currency code such as 'EUR'")
     return code
 
 
-def one_of(allowed: tuple[str, ...], value: object) -> str:
-    """Read one of Meta's words, whatever its case.
-
-    Raises:
-        Unusable: It is none of them.
-    """
-    word = text(value).strip()
-    if word in allowed:
-        return word
-    for known in allowed:
-        if known.lower() == word.lower():
-            return known
-    raise Unusable("is none of " + ", ".join(allowed))
-
-
-def _string(value: object) -> str:
-    return sendable(value, MAX_TEXT)
-
-
 def _status(value: object) -> str:
     # Of CompleteRegistration; in the pixel it is a truth value.
-    return str(value).lower() if isinstance(value, bool) else _string(value)
+    return str(value).lower() if isinstance(value, bool) else sendable(value)
 
 
 def _count(value: object) -> int:
@@ -82,20 +64,13 @@ def _count(value: object) -> int:
     return result
 
 
-def _quantity(value: object) -> int:
-    result = integer(value)
-    if result < 1:
-        raise Unusable("is less than one")
-    return result
-
-
 def _flag(value: object) -> int:
     return int(flag(value))
 
 
 _SIMPLE: Mapping[str, Callable[[object], Any]] = {
     "number": number,
-    "string": _string,
+    "string": sendable,
     "integer": _count,
     "flag": _flag,
     "date": moment,
@@ -105,10 +80,6 @@ _SIMPLE: Mapping[str, Callable[[object], Any]] = {
 _SPECIAL: Mapping[str, Callable[[object], str]] = {"currency": currency, "status": _status}
 
 
-def _read_simple(read: Callable[[object], Any], value: object, _path: str, _notes: Notes) -> Any:
-    return read(value)
-
-
 def _read_strings(value: object, path: str, notes: Notes) -> list[str]:
     members = items(value)
     result = []
@@ -116,7 +87,7 @@ def _read_strings(value: object, path: str, notes: Notes) -> list[str]:
         if each is None:
             continue
         try:
-            result.append(sendable(each, MAX_TEXT))
+            result.append(sendable(each))
         except Exception as problem:
             notes.append(FieldNote(path, f"an entry {reason(problem)}"))
     if len(result) > MAX_CONTENTS:
@@ -159,74 +130,32 @@ _STORE_DATA: Mapping[str, Callable[[object], Any]] = {
 }
 
 
-def _content_readers() -> dict[str, Callable[[object], Any]]:
-    readers = {name: _SIMPLE[kind] for name, kind in CONTENT_TYPES.items() if kind in _SIMPLE}
-    delivery = functools.partial(one_of, CUSTOM_DATA_ENUMS["delivery_category"])
-    return {**readers, "quantity": _quantity, "delivery_category": delivery}
-
-
-_CONTENT = tuple((name, _content_readers()[name]) for name in Content.names())
-_content_values = operator.attrgetter(*Content.names())
-
-
-def _read_contents(value: object, path: str, notes: Notes) -> list[dict[str, Any]]:
-    members = items(value)
-    given = [value] if members is None else list(members)
-    if len(given) > MAX_CONTENTS:
-        notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
-    result = []
-    for entry in given[:MAX_CONTENTS]:
-        try:
-            result.append(_read_content(entry, path, notes))
-        except Exception as problem:
-            notes.append(FieldNote(path, f"an entry {reason(problem)}"))
-    if not result:
-        raise Unusable("has no usable entry")
-    return result
-
-
-def _read_content(entry: object, path: str, notes: Notes) -> dict[str, Any]:
-    if type(entry) is Content:
-        values = _content_values(entry)
-    elif isinstance(entry, Mapping):
-        values = tuple(entry.get(name) for name, _ in _CONTENT)
-        if any(key not in CONTENT_TYPES for key in entry):
-            notes.append(FieldNote(path, "an entry has members Meta does not know"))
-    else:
-        raise Unusable("is not an object with an id")
-    wire: dict[str, Any] = {}
-    for (name, read), value in zip(_CONTENT, values, strict=True):
-        if value is not None and value != "":
-            try:
-                wire[name] = read(value)
-            except Exception as problem:
-                notes.append(FieldNote(f"{path}.{name}", reason(problem)))
-    if "id" not in wire:
-        raise Unusable("has no id")
-    return wire
-
-
-def _reader(name: str) -> Reader:
-    kind = CUSTOM_DATA_TYPES[name]
+def _simple(name: str) -> Callable[[object], Any] | None:
     if name in _SPECIAL:
-        return functools.partial(_read_simple, _SPECIAL[name])
-    if kind == "enum":
-        return functools.partial(_read_simple, functools.partial(one_of, CUSTOM_DATA_ENUMS[name]))
-    if kind in _SIMPLE:
-        return functools.partial(_read_simple, _SIMPLE[kind])
-    return {
-        "strings": _read_strings,
-        "contents": _read_contents,
-        "object": _read_object,
-        "list": _read_json,
-    }[kind]
+        return _SPECIAL[name]
+    if CUSTOM_DATA_TYPES[name] == "enum":
+        return functools.partial(one_of, CUSTOM_DATA_ENUMS[name])
+    return _SIMPLE.get(CUSTOM_DATA_TYPES[name])
 
 
-_READERS = {name: _reader(name) for name in CUSTOM_DATA_TYPES}
-_PATHS = {name: f"custom_data.{name}" for name in CUSTOM_DATA_TYPES}
+def _no_deep(_value: object, _path: str, _notes: Notes) -> Any:
+    raise Unusable("has no reader")
+
+
+_DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
+    "strings": _read_strings,
+    "contents": read_contents,
+    "object": _read_object,
+    "list": _read_json,
+}
+_READERS = {
+    name: (f"custom_data.{name}", _simple(name), _DEEP.get(kind, _no_deep))
+    for name, kind in CUSTOM_DATA_TYPES.items()
+}
 _NAMES = tuple(name for name in CustomData.names() if name != "properties")
-_FIELDS = tuple((name, _PATHS[name], _READERS[name]) for name in _NAMES)
+_FIELDS = tuple((name, *_READERS[name]) for name in _NAMES)
 _values = operator.attrgetter(*_NAMES)
+_NO_PROPERTIES = CustomData().properties
 
 
 def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> dict[str, Any]:
@@ -239,13 +168,14 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for (name, path, read), value in zip(_FIELDS, _values(data), strict=True):
-        if value is not None and value != "":
+    for place, value in enumerate(_values(data)):
+        if value is not None and (type(value) is not str or value):
+            name, path, simple, deep = _FIELDS[place]
             try:
-                wire[name] = read(value, path, notes)
+                wire[name] = simple(value) if simple else deep(value, path, notes)
             except Exception as problem:
                 notes.append(FieldNote(path, reason(problem)))
-    if data.properties:
+    if data.properties is not _NO_PROPERTIES and data.properties is not None:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
         _put(wire, "customer_segmentation", customer_segmentation, notes)
@@ -257,10 +187,11 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
 
 
 def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
+    path, simple, deep = _READERS[name]
     try:
-        wire[name] = _READERS[name](value, _PATHS[name], notes)
+        wire[name] = simple(value) if simple else deep(value, path, notes)
     except Exception as problem:
-        notes.append(FieldNote(_PATHS[name], reason(problem)))
+        notes.append(FieldNote(path, reason(problem)))
 
 
 def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> None:

@@ -10,10 +10,9 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from capi_plugins.destinations.meta.custom_data import one_of
 from capi_plugins.destinations.meta.fields import ATTRIBUTION_ENUMS, ATTRIBUTION_TYPES
 from capi_plugins.destinations.meta.json_values import Cleaner, reason
-from capi_plugins.destinations.meta.scalars import Unusable, number, sendable
+from capi_plugins.destinations.meta.scalars import Unusable, number, one_of, sendable
 from capi_plugins.events import Event, FieldNote, parse_time
 
 _LONGEST = 500

@@ -234,6 +234,27 @@ CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Members of one entry of ``contents``."""
 
+REQUEST_KEYS: Final = frozenset(
+    [
+        "access_token",
+        "appsecret_proof",
+        "data",
+        "namespace_id",
+        "partner_agent",
+        "platforms",
+        "progress",
+        "test_event_code",
+        "trace",
+        "upload_id",
+        "upload_source",
+        "upload_tag",
+    ]
+)
+"""Top-level members of a request (main-body page and Business SDK)."""
+
+PARTNER_AGENT_MAX: Final = 22
+"""Longest ``partner_agent`` (set-up-as-platform page)."""
+
 EVENT_KEYS: Final = frozenset(
     [
         "action_source",

@@ -29,6 +29,9 @@ _NETWORKS_4 = tuple(
     (int.from_bytes(socket.inet_aton(network), "big") >> (32 - bits), 32 - bits)
     for network, bits in _NOT_PUBLIC_4
 )
+_SUSPECT_4 = frozenset(int(network.partition(".")[0]) for network, _ in _NOT_PUBLIC_4) | frozenset(
+    range(224, 256)
+)
 _MAPPED_4 = bytes(10) + b"\xff\xff"
 _WITH_PORT_4 = re.compile(r"([0-9.]+):\d{1,5}")
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?")
@@ -45,10 +48,10 @@ def normalize(value: str) -> str:
         Unusable: It is no address, or not a public one.
     """
     address = value.strip()
-    if len(address) > _MAX:
-        raise Unusable("is not an IP address")
     public = _is_public(address)
-    if public is None:
+    if public:
+        return address
+    if public is None and len(address) <= _MAX:
         if match := _BRACKETED.fullmatch(address) or _WITH_PORT_4.fullmatch(address):
             address = match[1]
             public = _is_public(address)
@@ -76,5 +79,7 @@ def _is_public(address: str) -> bool | None:
 
 
 def _is_public_4(packed: bytes) -> bool:
+    if packed[0] not in _SUSPECT_4:
+        return True
     number = int.from_bytes(packed, "big")
     return all(number >> shift != network for network, shift in _NETWORKS_4)

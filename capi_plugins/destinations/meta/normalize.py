@@ -17,6 +17,7 @@ import unicodedata
 from capi_plugins.destinations.meta.click_ids import APPENDIX
 from capi_plugins.destinations.meta.scalars import Unusable
 
+_sha256 = hashlib.sha256
 MAX_LENGTH = 500
 """Longest text taken for a match key, in characters."""
 PLACEHOLDERS = frozenset(["", "null", "none", "undefined"])
@@ -29,7 +30,8 @@ _PLACEHOLDER_DIGESTS = frozenset(
     for name in ("sha256", "md5")
 )
 _DIGEST = re.compile(rf"([0-9A-Fa-f]{{64}})(\.{APPENDIX})?|([0-9A-Fa-f]{{32}})")
-_SHORTEST_DIGEST = 32
+SHORTEST_HASH = 32
+"""Shorter texts are no hash."""
 
 _PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 _NO_LETTERS = _PUNCTUATION + b"0123456789"
@@ -53,7 +55,7 @@ _GENDERS = {
 
 def sha256(value: str) -> str:
     """Return the lowercase hex SHA-256 of the UTF-8 bytes."""
-    return hashlib.sha256(value.encode()).hexdigest()
+    return _sha256(value.encode()).hexdigest()
 
 
 def hashed(value: str, *, md5: bool = True) -> str | None:
@@ -66,7 +68,7 @@ def hashed(value: str, *, md5: bool = True) -> str | None:
     Raises:
         Unusable: It is the hash of nothing.
     """
-    if len(value) < _SHORTEST_DIGEST:
+    if len(value) < SHORTEST_HASH:
         return None
     match = _DIGEST.fullmatch(value.strip())
     if match is None:
@@ -87,17 +89,16 @@ def email(value: str) -> str:
         result = unicodedata.normalize("NFC", result)
         if any(each.isspace() or unicodedata.category(each)[0] == "C" for each in result):
             raise Unusable("is not an e-mail address")
-    data = result.encode()
     local, _, domain = result.partition("@")
     if (
         not local
-        or "@" in domain
-        or not domain.strip(".").count(".")
+        or "." not in domain[1:-1]
         or domain[0] == "."
         or domain[-1] == "."
         or ".." in domain
-        or len(data) > _MAX_EMAIL
-        or len(data.translate(None, _NOT_IN_EMAIL)) != len(data)
+        or "@" in domain
+        or len(result) > _MAX_EMAIL
+        or len(data := result.encode()) != len(data.translate(None, _NOT_IN_EMAIL))
     ):
         raise Unusable("is not an e-mail address")
     return result

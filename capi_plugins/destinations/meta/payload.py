@@ -9,33 +9,45 @@ Source: Meta's page *Server Event Parameters*.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from capi_plugins.consent import Consent
 from capi_plugins.destinations.base import Payload
-from capi_plugins.destinations.meta import app_data, checks, custom_data, delayed, user_data
-from capi_plugins.destinations.meta.custom_data import one_of
+from capi_plugins.destinations.meta import (
+    app_data,
+    checks,
+    custom_data,
+    delayed,
+    limited_data_use,
+    user_data,
+)
 from capi_plugins.destinations.meta.fields import (
     ACTION_SOURCES,
-    LDU_COUNTRIES,
-    LDU_STATES,
     MESSAGING_CHANNELS,
 )
 from capi_plugins.destinations.meta.json_values import reason
-from capi_plugins.destinations.meta.scalars import Unusable, flag, integer, items, sendable, text
+from capi_plugins.destinations.meta.scalars import (
+    Unusable,
+    flag,
+    one_of,
+    sendable,
+    text,
+)
 from capi_plugins.events import Event, FieldNote
 from capi_plugins.exceptions import InvalidEvent
 
 MAX_EVENT_NAME = 200
-MAX_EVENT_ID = 500
+MAX_SHORT_TEXT = 500
 MAX_URL = 2000
 
 _URL = re.compile(
-    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)([^#\s]*)(?:#.*)?", re.IGNORECASE | re.DOTALL
+    r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)((?:[/?][^#\s]*)?)(?:#.*)?", re.IGNORECASE | re.DOTALL
 )
+# What needs no second look: no fragment, no credentials, no spaces.
+_PLAIN_URL = bytes(code for code in range(0x21, 0x7F) if chr(code) not in "#@")
 # More than a clock may be wrong by.
 _FUTURE_NOTED_FROM = 60
 # Meta's page on messaging has none of them, and others leave them out as well.
@@ -60,11 +72,7 @@ def build(
         InvalidEvent: Meta would refuse the event; the text says why.
     """
     notes: Notes = []
-    event_time = event.event_time
-    if event_time > now:
-        if event_time > now + _FUTURE_NOTED_FROM:
-            notes.append(FieldNote("event_time", "was in the future and is sent as now"))
-        event_time = int(now)
+    event_time = _event_time(event.event_time, now, notes)
     who = user_data.build(
         event.user_data, notes, event_time=event_time, default_country=default_country
     )
@@ -75,35 +83,54 @@ def build(
     what = custom_data.build(
         event.custom_data, notes, customer_segmentation=event.customer_segmentation
     )
-    name = _event_name(event.event_name)
     wire: dict[str, Any] = {
-        "event_name": name,
+        "event_name": _event_name(event.event_name),
         "event_time": event_time,
         "action_source": action_source,
         "user_data": who,
     }
-    _put(wire, "event_id", event.event_id, _event_id, notes)
-    if action_source == "business_messaging":
-        _to_messaging(event, wire, notes)
-    else:
-        _put(wire, "event_source_url", event.event_source_url, url, notes)
-        _put(wire, "referrer_url", event.referrer_url, url, notes)
-        if event.messaging_channel is not None:
-            notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
+    _put(wire, "event_id", event.event_id, _short, notes)
     if what:
         wire["custom_data"] = what
     if app:
         wire["app_data"] = app
-    _put(wire, "opt_out", event.opt_out, flag, notes)
-    _put(wire, "advanced_measurement_table", event.advanced_measurement_table, _table, notes)
-    if event.data_processing_options is not None or consent is not Consent.GRANTED:
-        _put_processing_options(wire, event, consent, notes)
-    if event.original_event_data is not None or event.attribution_data is not None:
-        delayed.put(wire, event, notes)
+    if action_source == "business_messaging":
+        _to_messaging(event, wire, notes)
+    else:
+        _put_page(event, wire, notes)
+    _put_rest(event, consent, wire, notes)
     _check(wire)
     body = orjson.dumps(wire)
     checks.check_size(body)
     return Payload(body=body, expires_at=expires_at, notes=tuple(notes))
+
+
+def _event_time(event_time: int, now: float, notes: Notes) -> int:
+    if event_time <= now:
+        return event_time
+    if event_time > now + _FUTURE_NOTED_FROM:
+        notes.append(FieldNote("event_time", "was in the future and is sent as now"))
+    return int(now)
+
+
+def _put_page(event: Event, wire: dict[str, Any], notes: Notes) -> None:
+    if event.event_source_url is not None:
+        _put(wire, "event_source_url", event.event_source_url, url, notes)
+    if event.referrer_url is not None:
+        _put(wire, "referrer_url", event.referrer_url, url, notes)
+    if event.messaging_channel is not None:
+        notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
+
+
+def _put_rest(event: Event, consent: Consent, wire: dict[str, Any], notes: Notes) -> None:
+    if event.opt_out is not None:
+        _put(wire, "opt_out", event.opt_out, flag, notes)
+    if event.advanced_measurement_table is not None:
+        _put(wire, "advanced_measurement_table", event.advanced_measurement_table, _short, notes)
+    if event.data_processing_options is not None or consent is not Consent.GRANTED:
+        limited_data_use.put(wire, event, consent, notes)
+    if event.original_event_data is not None or event.attribution_data is not None:
+        delayed.put(wire, event, notes)
 
 
 def url(value: object) -> str:
@@ -112,7 +139,15 @@ def url(value: object) -> str:
     Raises:
         Unusable: It is not an http(s) URL, or too long even without its query.
     """
-    given = text(value).strip()
+    given = (value if type(value) is str else text(value)).strip()
+    if (
+        given[:8] == "https://"
+        and len(given) <= MAX_URL
+        and given[8:9].isalnum()
+        and given.isascii()
+        and not given.encode().translate(None, _PLAIN_URL)
+    ):
+        return given
     match = _URL.fullmatch(given) if len(given) < 4 * MAX_URL else None
     if match is None or not given.isprintable():
         raise Unusable("is not an http or https URL, or too long")
@@ -128,7 +163,7 @@ def url(value: object) -> str:
 def _put(
     wire: dict[str, Any], name: str, value: object, read: Callable[[object], Any], notes: Notes
 ) -> None:
-    if value is None or value == "":
+    if value is None or (type(value) is str and not value):
         return
     try:
         wire[name] = read(value)
@@ -143,19 +178,15 @@ def _event_name(value: str) -> str:
         raise InvalidEvent(f"event_name {problem}") from None
 
 
-def _event_id(value: object) -> str:
-    return sendable(value, MAX_EVENT_ID)
-
-
-def _table(value: object) -> str:
-    return sendable(value, MAX_EVENT_ID)
+def _short(value: object) -> str:
+    return sendable(value, MAX_SHORT_TEXT)
 
 
 def _action_source(
     event: Event, who: Mapping[str, Any], app: Mapping[str, Any], notes: Notes
 ) -> str:
     given = event.action_source
-    if given is not None and given != "":
+    if given is not None and (type(given) is not str or given):
         if type(given) is str and given in ACTION_SOURCES:
             return given
         try:
@@ -191,54 +222,6 @@ def _to_messaging(event: Event, wire: dict[str, Any], notes: Notes) -> None:
         # Meta's sample has this name, its parameter page and its answers the other.
         who.setdefault("ig_account_id", account)
         del who["instagram_business_account_id"]
-
-
-def _put_processing_options(
-    wire: dict[str, Any], event: Event, consent: Consent, notes: Notes
-) -> None:
-    """Limited Data Use. Source: Meta's page *Data Processing Options*."""
-    options: list[str] | None = None
-    given = event.data_processing_options
-    if given is not None:
-        try:
-            members = items(given)
-            words = [
-                text(each).strip().upper() for each in ([given] if members is None else members)
-            ]
-        except Exception:
-            words = ["unreadable"]
-        if all(word == "LDU" for word in words):
-            options = words[:1]
-        else:
-            # Whoever sets the field wants less use of the data, not more.
-            options = ["LDU"]
-            notes.append(FieldNote("data_processing_options", "holds more than 'LDU'"))
-    if consent is not Consent.GRANTED:
-        options = ["LDU"]
-    if options is None:
-        return
-    wire["data_processing_options"] = options
-    if options:
-        for key, read in (
-            ("data_processing_options_country", _ldu_country),
-            ("data_processing_options_state", _ldu_state),
-        ):
-            wire[key] = 0
-            _put(wire, key, getattr(event, key), read, notes)
-
-
-def _ldu_country(value: object) -> int:
-    return _known(integer(value), LDU_COUNTRIES)
-
-
-def _ldu_state(value: object) -> int:
-    return _known(integer(value), LDU_STATES)
-
-
-def _known(code: int, codes: Container[int]) -> int:
-    if code not in codes:
-        raise Unusable("is not a code Meta knows")
-    return code
 
 
 def _check(wire: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ from capi_plugins.destinations.meta.scalars import Unusable
 # E.164 has at most 15 digits; no number in use has fewer than seven with its country code.
 _MAX_DIGITS = 15
 _MIN_DIGITS = 7
+_SEPARATORS = b"+-. ()"
+_ONLY_WRITING = _SEPARATORS + b"0123456789"
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _LABEL = re.compile(r"tel(?:efon|ephone)?\s*[.:]*\s*", re.IGNORECASE)
 _INTERNATIONAL = re.compile(r"\(?\s*(?:\+|00)")
@@ -40,8 +42,10 @@ def normalize(value: str, region: str | None = None) -> tuple[str, bool]:
     Raises:
         Unusable: No number is left, or it does not have the length of one.
     """
-    if value.startswith("+") and (digits := value[1:]).isascii() and digits.isdigit():
-        return _checked(digits.lstrip("0")), True
+    if value.startswith("+") and value.isascii() and "(0" not in value:
+        data = value.encode()
+        if not data.translate(None, _ONLY_WRITING):
+            return _checked(data.translate(None, _SEPARATORS).lstrip(b"0").decode()), True
     if not value.isascii():
         value = unicodedata.normalize("NFKC", value)
         # Address books wrap numbers in invisible direction marks.
@@ -60,7 +64,7 @@ def normalize(value: str, region: str | None = None) -> tuple[str, bool]:
     if region and len(digits) <= _MAX_DIGITS and significant:
         completed = _complete(digits, region.upper())
         if completed:
-            return completed, True
+            return _checked(completed), True
     return _checked(significant), False
 
 

@@ -81,7 +81,7 @@ def _number_text(value: float | decimal.Decimal) -> str:
     return str(value)
 
 
-def sendable(value: object, limit: int) -> str:
+def sendable(value: object, limit: int = 2000) -> str:
     """Read text that goes on the wire as it is: stripped, without control characters.
 
     Args:
@@ -91,18 +91,23 @@ def sendable(value: object, limit: int) -> str:
     Raises:
         Unusable: It is no text, empty, too long, or cannot be encoded.
     """
-    result = text(value).strip()
-    if not result:
-        raise Unusable("is empty")
+    result = (value if type(value) is str else text(value)).strip()
+    if 0 < len(result) <= limit and result.isprintable():
+        return result
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
-    if not result.isprintable():
-        result = "".join(each for each in result if unicodedata.category(each) != "Cc")
-        try:
-            result.encode()
-        except UnicodeEncodeError:
-            raise Unusable("is not valid text") from None
+    result = _printable(result)
+    if not result:
+        raise Unusable("is empty")
     return result
+
+
+def _printable(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unusable("is not valid text") from None
+    return "".join(each for each in value if unicodedata.category(each) != "Cc").strip()
 
 
 def number(value: object) -> int | float:
@@ -156,6 +161,22 @@ def integer(value: object) -> int:
     if result != int(result):
         raise Unusable("is not a whole number")
     return int(result)
+
+
+def one_of(allowed: tuple[str, ...], value: object) -> str:
+    """Read one of Meta's words, whatever its case.
+
+    Raises:
+        Unusable: It is none of them.
+    """
+    word = value if type(value) is str else text(value)
+    if word in allowed:
+        return word
+    word = word.strip()
+    for known in allowed:
+        if known.lower() == word.lower():
+            return known
+    raise Unusable("is none of " + ", ".join(allowed))
 
 
 def flag(value: object) -> bool:

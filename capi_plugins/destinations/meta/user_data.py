@@ -5,151 +5,23 @@ A value that cannot be used costs that value and leaves a note under its neutral
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import operator
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from capi_plugins.destinations.meta import click_ids, ip_address, normalize, phone, places
-from capi_plugins.destinations.meta.normalize import MAX_LENGTH, hashed, sha256
-from capi_plugins.destinations.meta.scalars import Unusable, items, sendable, text
+from capi_plugins.destinations.meta import click_ids, digests
+from capi_plugins.destinations.meta.digests import LISTED, Digest
+from capi_plugins.destinations.meta.normalize import SHORTEST_HASH
+from capi_plugins.destinations.meta.scalars import Unusable, items, text
+from capi_plugins.destinations.meta.single_keys import SINGLE
 from capi_plugins.events import FieldNote, UserData
 
 MAX_VALUES = 20
 """Most values of one match key."""
 
-_LONGEST_USER_AGENT = 2048
-_LONGEST_ID = 256
-_LEAD_ID_DIGITS = range(15, 18)
-_LOGIN_ID_DIGITS = range(1, 19)
-_SHORTEST_DIGEST = 32
-_NO_VALUE_CACHED: Final = 2048
-
-Digest = Callable[[str, str | None], str]
-
-
-def _digest(normal_form: Callable[[str], str], *, md5: bool = True) -> Digest:
-    def digest(value: str, _country: str | None) -> str:
-        if len(value) >= _SHORTEST_DIGEST and (ready := _long(value, md5=md5)):
-            return ready
-        return sha256(normal_form(value))
-
-    return digest
-
-
-def _long(value: str, *, md5: bool = True) -> str | None:
-    if len(value) > MAX_LENGTH:
-        raise Unusable(f"is longer than {MAX_LENGTH} characters")
-    return hashed(value, md5=md5)
-
-
-# Digests of few different values only are remembered; those of a person never.
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _city(value: str, _country: str | None) -> str:
-    return _long(value) or sha256(places.city(value))
-
-
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _state(value: str, country: str | None) -> str:
-    return _long(value) or sha256(places.state(value, country))
-
-
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _zip(value: str, country: str | None) -> str:
-    return _long(value) or sha256(places.zip_code(value, country))
-
-
-@functools.lru_cache(maxsize=_NO_VALUE_CACHED)
-def _country(value: str) -> tuple[str | None, str]:
-    if ready := _long(value):
-        return None, ready
-    code = places.country(value)
-    return code, sha256(code)
-
-
-_LISTED: tuple[tuple[str, str, Digest], ...] = (
-    ("email", "em", _digest(normalize.email)),
-    ("first_name", "fn", _digest(normalize.name)),
-    ("last_name", "ln", _digest(normalize.name)),
-    ("date_of_birth", "db", _digest(normalize.date_of_birth)),
-    ("gender", "ge", _digest(normalize.gender)),
-    ("city", "ct", _city),
-    ("state", "st", _state),
-    ("zip", "zp", _zip),
-    # 32 hex digits are a UUID more often than an MD5 here.
-    ("external_id", "external_id", _digest(normalize.external_id, md5=False)),
-)
-_SINGLE: tuple[tuple[str, Digest], ...] = (
-    ("f5first", _digest(normalize.first_five)),
-    ("f5last", _digest(normalize.first_five)),
-    ("fi", _digest(normalize.first_letter)),
-    ("dobd", _digest(normalize.day_of_birth)),
-    ("dobm", _digest(normalize.month_of_birth)),
-    ("doby", _digest(normalize.year_of_birth)),
-)
-
-
-def _ip_address(value: object) -> str:
-    return ip_address.normalize(text(value))
-
-
-def _user_agent(value: object) -> str:
-    return sendable(value, _LONGEST_USER_AGENT)
-
-
-def _id(value: object) -> str:
-    result = sendable(value, _LONGEST_ID)
-    if result.lower() in normalize.PLACEHOLDERS or not result.strip("0-"):
-        # An advertising id of zeros is what a phone gives when tracking is refused.
-        raise Unusable("is empty")
-    return result
-
-
-def _fbp(value: object) -> str:
-    result = text(value).strip()
-    if not click_ids.is_fbp(result):
-        raise Unusable("is not of the form fb.<index>.<milliseconds>.<number>")
-    return result
-
-
-def _digits(value: object, lengths: range) -> int:
-    digits = text(value).strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) in lengths):
-        raise Unusable(f"is not a number of {lengths[0]} to {lengths[-1]} digits")
-    return int(digits)
-
-
-def _lead_id(value: object) -> int:
-    # Meta's own export of leads writes l:123...
-    return _digits(text(value).strip().removeprefix("l:"), _LEAD_ID_DIGITS)
-
-
-def _login_id(value: object) -> int:
-    return _digits(value, _LOGIN_ID_DIGITS)
-
-
-_PLAIN: tuple[tuple[str, Callable[[object], str | int]], ...] = (
-    ("client_ip_address", _ip_address),
-    ("client_user_agent", _user_agent),
-    ("fbp", _fbp),
-    ("subscription_id", _id),
-    ("fb_login_id", _login_id),
-    ("lead_id", _lead_id),
-    ("anon_id", _id),
-    ("madid", _id),
-    ("page_id", _id),
-    ("page_scoped_user_id", _id),
-    ("ctwa_clid", _id),
-    ("whatsapp_business_account_id", _id),
-    ("ig_account_id", _id),
-    ("instagram_business_account_id", _id),
-    ("ig_sid", _id),
-    ("partner_id", _id),
-    ("partner_name", _id),
-)
-_listed_values = operator.attrgetter(*(name for name, _, _ in _LISTED))
-_single_values = operator.attrgetter(*(name for name, _ in _SINGLE))
-_plain_values = operator.attrgetter(*(name for name, _ in _PLAIN))
+_sha256 = hashlib.sha256
+_listed_values = operator.attrgetter(*(name for name, *_ in LISTED))
+_single_values = operator.attrgetter(*(name for name, _ in SINGLE))
 
 
 def build(
@@ -170,35 +42,44 @@ def build(
     """
     wire: dict[str, Any] = {}
     country = _put_country(wire, user.country, notes) if user.country is not None else None
-    for (name, key, digest), value in zip(_LISTED, _listed_values(user), strict=True):
+    _put_listed(wire, _listed_values(user), country, notes)
+    if user.phone is not None:
+        _put_phone(wire, user.phone, country or default_country, notes)
+    _put_single(wire, _single_values(user), notes)
+    if user.fbc is not None or user.fbclid is not None:
+        _put_click_id(wire, user, event_time, notes)
+    return wire
+
+
+def _put_listed(
+    wire: dict[str, Any], values: tuple[Any, ...], country: str | None, notes: list[FieldNote]
+) -> None:
+    for place, value in enumerate(values):
         if value is None:
             continue
+        name, key, digest, short_form = LISTED[place]
         if type(value) is str:
             if not value:
                 continue
             try:
-                wire[key] = [digest(value, country)]
+                if short_form is None or len(value) >= SHORTEST_HASH:
+                    wire[key] = [digest(value, country)]
+                else:
+                    wire[key] = [_sha256(short_form(value).encode()).hexdigest()]
             except Exception as problem:
                 notes.append(note(name, problem))
-        elif digests := _several(name, value, digest, country, notes):
-            wire[key] = digests
-    if user.phone is not None:
-        _put_phone(wire, user.phone, country or default_country, notes)
-    for (name, reader), value in zip(_PLAIN, _plain_values(user), strict=True):
-        if value is not None and value != "":
+        elif several := _several(name, value, digest, country, notes):
+            wire[key] = several
+
+
+def _put_single(wire: dict[str, Any], values: tuple[Any, ...], notes: list[FieldNote]) -> None:
+    for place, value in enumerate(values):
+        if value is not None and (type(value) is not str or value):
+            name, read = SINGLE[place]
             try:
-                wire[name] = reader(value)
+                wire[name] = read(value)
             except Exception as problem:
                 notes.append(note(name, problem))
-    if user.fbc is not None or user.fbclid is not None:
-        _put_click_id(wire, user, event_time, notes)
-    for (name, digest), value in zip(_SINGLE, _single_values(user), strict=True):
-        if value is not None and value != "":
-            try:
-                wire[name] = digest(text(value), None)
-            except Exception as problem:
-                notes.append(note(name, problem))
-    return wire
 
 
 def note(name: str, problem: Exception) -> FieldNote:
@@ -211,15 +92,15 @@ def _several(
     name: str, value: object, digest: Digest, country: str | None, notes: list[FieldNote]
 ) -> list[str]:
     """Hash the values of one key, each once, in order."""
-    digests: dict[str, None] = {}
+    found: dict[str, None] = {}
     for each in _members(name, value, notes):
         try:
             given = text(each)
             if given:
-                digests[digest(given, country)] = None
+                found[digest(given, country)] = None
         except Exception as problem:
             notes.append(note(name, problem))
-    return list(digests)
+    return list(found)
 
 
 def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
@@ -236,29 +117,35 @@ def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
 
 def _put_country(wire: dict[str, Any], value: object, notes: list[FieldNote]) -> str | None:
     """Hash the countries and return the code of the first that is known in clear."""
+    if type(value) is str and value:
+        try:
+            code, digest = digests.country(value)
+        except Exception as problem:
+            notes.append(note("country", problem))
+            return None
+        wire["country"] = [digest]
+        return code
     known = None
-    digests: dict[str, None] = {}
-    for each in (value,) if type(value) is str else _members("country", value, notes):
+    found: dict[str, None] = {}
+    for each in _members("country", value, notes):
         try:
             given = text(each)
             if given:
-                code, digest = _country(given)
+                code, digest = digests.country(given)
                 known = known or code
-                digests[digest] = None
+                found[digest] = None
         except Exception as problem:
             notes.append(note("country", problem))
-    if digests:
-        wire["country"] = list(digests)
+    if found:
+        wire["country"] = list(found)
     return known
 
 
 def _put_phone(
     wire: dict[str, Any], value: object, region: str | None, notes: list[FieldNote]
 ) -> None:
-    def digest(given: str, country: str | None) -> str:
-        if len(given) >= _SHORTEST_DIGEST and (ready := _long(given)):
-            return ready
-        digits, complete = phone.normalize(given, country)
+    def digest(given: str, region: str | None) -> str:
+        result, complete = digests.phone_number(given, region)
         if not complete:
             notes.append(
                 FieldNote(
@@ -266,21 +153,27 @@ def _put_phone(
                     "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
                 )
             )
-        return sha256(digits)
+        return result
 
-    if digests := _several("phone", value, digest, region, notes):
-        wire["ph"] = digests
+    if type(value) is not str:
+        if several := _several("phone", value, digest, region, notes):
+            wire["ph"] = several
+    elif value:
+        try:
+            wire["ph"] = [digest(value, region)]
+        except Exception as problem:
+            notes.append(note("phone", problem))
 
 
 def _put_click_id(
     wire: dict[str, Any], user: UserData, event_time: int, notes: list[FieldNote]
 ) -> None:
     """Send the cookie, or build it from a click id that is newer or alone."""
-    fbc = stored = None
     try:
         fbc = text(user.fbc).strip() if user.fbc is not None else ""
-        stored = click_ids.parse_fbc(fbc)
-        if fbc and stored is None:
+        if click_ids.is_fbc(fbc):
+            wire["fbc"] = fbc
+        elif fbc:
             notes.append(
                 FieldNote(
                     "user_data.fbc", "is not of the form fb.<index>.<milliseconds>.<click id>"
@@ -288,19 +181,23 @@ def _put_click_id(
             )
     except Exception as problem:
         notes.append(note("fbc", problem))
-    if stored is not None:
-        wire["fbc"] = fbc
-    try:
-        fbclid = text(user.fbclid).strip() if user.fbclid is not None else ""
-        if not fbclid or (stored is not None and stored.fbclid == fbclid):
-            return
-        if not click_ids.is_fbclid(fbclid):
-            raise Unusable("is no click id")  # noqa: TRY301 - one place writes the note
-        seen = click_ids.click_time(user.fbclid_time)
-        seen = event_time * 1000 if seen is None else seen
-        if click_ids.is_expired(seen, now=event_time):
-            raise Unusable("is older than 90 days")  # noqa: TRY301 - as above
-        if stored is None or seen > stored.created:
-            wire["fbc"] = click_ids.make_fbc(fbclid, seen=seen)
-    except Exception as problem:
-        notes.append(note("fbclid", problem))
+    if user.fbclid is not None:
+        try:
+            _use_fbclid(wire, text(user.fbclid).strip(), user.fbclid_time, event_time)
+        except Exception as problem:
+            notes.append(note("fbclid", problem))
+
+
+def _use_fbclid(wire: dict[str, Any], fbclid: str, time: object, event_time: int) -> None:
+    stored = click_ids.parse_fbc(wire.get("fbc", ""))
+    if not fbclid or (stored is not None and stored.fbclid == fbclid):
+        return
+    if not click_ids.is_fbclid(fbclid):
+        raise Unusable("is no click id")
+    seen = click_ids.click_time(time)
+    if seen is None:
+        seen = event_time * 1000
+    if click_ids.is_expired(seen, now=event_time):
+        raise Unusable("is older than 90 days")
+    if stored is None or seen > stored.created:
+        wire["fbc"] = click_ids.make_fbc(fbclid, seen=seen)

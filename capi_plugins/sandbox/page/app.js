@@ -116,9 +116,10 @@ function drawNow() {
   options(element("source"), "All sources", events.map((event) => event.action_source), filter.source);
   options(element("dataset"), "All datasets", events.map((event) => event.dataset), filter.dataset);
   drawRows(found);
-  element("empty").hidden = events.length > 0;
-  element("list").classList.toggle("is-empty", events.length === 0);
-  document.body.classList.toggle("is-empty", events.length === 0);
+  const empty = events.length === 0 && !paused;
+  element("empty").hidden = !empty;
+  element("list").classList.toggle("is-empty", empty);
+  document.body.classList.toggle("is-empty", empty);
   element("none").hidden = events.length === 0 || found.length > 0;
   element("more").hidden = found.length <= shown;
   element("more-button").textContent = `Show ${Math.min(PAGE, found.length - shown)} older events`;
@@ -290,6 +291,7 @@ element("pause").addEventListener("click", () => {
   element("pause").setAttribute("aria-pressed", String(paused));
   element("pause").textContent = paused ? "Resume" : "Pause";
   if (!paused) add(waiting.splice(0));
+  draw();
 });
 element("clear").addEventListener("click", async () => {
   await call("POST", "clear");

@@ -1,0 +1,136 @@
+"""Completes events with what the visitor's own request tells: address, browser, click ids, user."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+from capi_plugins.context import RequestContext
+from capi_plugins.events import Event, UserData
+from capi_plugins.hookspecs import hookimpl
+from capi_plugins.http_context import parse_query
+from capi_plugins.settings import Settings
+
+# Payment providers, mail services and the like call a host about somebody else.
+_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$")
+_WEBHOOK_AGENT = re.compile(r"webhook|hookshot|captain-hook|^Stripe/|^PayPal", re.IGNORECASE)
+_SECRET = re.compile(
+    r"""(?:^|[-_.\[])(?:
+        e?-?mails?|phone|tel|mobile|(?:first|last|sur|full|user)[-_]?name|birth\w*|dob|address|zip
+      | token|\w*token|key|api[-_]?key|secret|pass\w*|pwd|pin|otp|code|state|nonce|sig|signature
+      | auth\w*|session\w*|sid|jwt
+    )(?:$|[-_.\]])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class RequestData:
+    """The built-in ``capi_enrich``.
+
+    It adds to events of websites only (``action_source`` unset or ``website``) and never replaces
+    what an event has. When the request is somebody else's, a member of staff's or a payment
+    provider's, nothing of it is taken for the shopper's.
+    """
+
+    def __init__(self) -> None:
+        self._staff_are_visitors = False
+
+    @hookimpl
+    def capi_configure(self, settings: Settings) -> None:
+        """Learn whether members of staff count as visitors."""
+        self._staff_are_visitors = not settings.exclude.staff
+
+    @hookimpl
+    def capi_enrich(self, event: Event, context: RequestContext) -> Event | None:
+        """Fill in what is missing."""
+        if not context.in_request or event.action_source not in (None, "website"):
+            return None
+        event = event.fill(action_source="website")
+        if not self._is_shoppers(context):
+            return event
+        return event.fill(
+            user_data=_user_data(event.user_data, context).fill(context.user),
+            **_urls(context),
+        )
+
+    def _is_shoppers(self, context: RequestContext) -> bool:
+        if context.is_staff and not self._staff_are_visitors:
+            return False
+        if any(_SIGNED.search(name) for name in context.headers):
+            return False
+        return not _WEBHOOK_AGENT.search(context.client_user_agent or "")
+
+
+def _user_data(known: UserData, context: RequestContext) -> UserData:
+    fbc = context.cookies.get("_fbc")
+    fbclid = known.fbclid or _fbclid(context)
+    # A click that differs from the cookie's is the later one: Meta's pixel writes the cookie anew
+    # whenever it sees one, and it has not seen this one yet.
+    use_fbclid = bool(fbclid) and not known.fbc and (not fbc or _click(fbc) != fbclid)
+    return UserData(
+        client_ip_address=context.client_ip_address,
+        client_user_agent=context.client_user_agent,
+        fbp=context.cookies.get("_fbp"),
+        fbc=None if use_fbclid else fbc,
+        fbclid=fbclid if use_fbclid else None,
+        fbclid_time=context.received_at if use_fbclid and not known.fbclid else None,
+    )
+
+
+def _fbclid(context: RequestContext) -> str | None:
+    """The click id of the landing page: this page, or the page of ours this request came from."""
+    found = context.query.get("fbclid")
+    if not found and context.referrer_url and _is_own(context.referrer_url, context.url):
+        found = parse_query(context.referrer_url.partition("?")[2]).get("fbclid")
+    return found or None
+
+
+def _click(fbc: str) -> str | None:
+    parts = fbc.split(".")
+    return parts[3] if len(parts) in (4, 5) else None
+
+
+def _urls(context: RequestContext) -> dict[str, str | None]:
+    page, referrer = context.url, context.referrer_url
+    mode = context.headers.get("sec-fetch-mode")
+    is_call = (
+        mode not in (None, "navigate")
+        or context.headers.get("x-requested-with", "").lower() == "xmlhttprequest"
+    )
+    if is_call and referrer and _is_own(referrer, page):
+        # A script of the page asked; the visitor is on the page.
+        page, referrer = referrer, None
+    return {
+        "event_source_url": without_secrets(page) if page else None,
+        "referrer_url": without_secrets(referrer) if referrer else None,
+    }
+
+
+def _is_own(referrer: str, url: str | None) -> bool:
+    try:
+        return url is not None and urlsplit(referrer).netloc == urlsplit(url).netloc
+    except ValueError:
+        return False
+
+
+def without_secrets(url: str) -> str:
+    """Take the parameters out of a URL that hold personal data or secrets.
+
+    Meta must not receive contact data in clear, and pages are reached with tokens to reset a
+    password or to pay. A parameter goes when its name says so or its value is an e-mail address.
+
+    Args:
+        url: Absolute, without a fragment.
+
+    Source: Meta's *Business Tools Terms*.
+    """
+    page, mark, query = url.partition("?")
+    if not mark:
+        return url
+    kept = [part for part in query.split("&") if not _is_secret(part)]
+    return f"{page}?{'&'.join(kept)}" if kept else page
+
+
+def _is_secret(part: str) -> bool:
+    name, _, value = part.partition("=")
+    return "@" in unquote(unquote(value)) or _SECRET.search(unquote(name)) is not None

@@ -1,0 +1,97 @@
+"""``contents``: the lines of an order, a basket or a page."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from capi_plugins.destinations.meta.fields import CONTENT_TYPES, CUSTOM_DATA_ENUMS
+from capi_plugins.destinations.meta.json_values import reason
+from capi_plugins.destinations.meta.scalars import (
+    MAX_NUMBER,
+    Unusable,
+    integer,
+    items,
+    number,
+    one_of,
+    sendable,
+)
+from capi_plugins.events import Content, FieldNote
+
+MAX_CONTENTS = 1000
+"""Most entries of ``contents`` and ``content_ids``."""
+
+
+def _quantity(value: object) -> int:
+    if type(value) is int and 0 < value < MAX_NUMBER:
+        return value
+    result = integer(value)
+    if result < 1:
+        raise Unusable("is less than one")
+    return result
+
+
+_READERS: dict[str, Callable[[object], Any]] = {
+    "id": sendable,
+    "quantity": _quantity,
+    "item_price": number,
+    "delivery_category": functools.partial(one_of, CUSTOM_DATA_ENUMS["delivery_category"]),
+    "title": sendable,
+    "description": sendable,
+    "brand": sendable,
+    "category": sendable,
+    "price": number,
+}
+_CONTENT = tuple((name, _READERS[name]) for name in Content.names())
+_content_values = operator.attrgetter(*Content.names())
+
+
+def read_contents(value: object, path: str, notes: list[FieldNote]) -> list[dict[str, Any]]:
+    """Read the lines of ``contents``.
+
+    Args:
+        value: A list of `Content` or mappings, or one of them.
+        path: The field's path, for notes.
+        notes: Receives what was left out.
+
+    Raises:
+        Unusable: No entry can be used.
+    """
+    members = value if type(value) is list else items(value)
+    given = [value] if members is None else members
+    if len(given) > MAX_CONTENTS:
+        notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
+        given = list(given)[:MAX_CONTENTS]
+    result = []
+    for entry in given:
+        try:
+            result.append(_read_content(entry, path, notes))
+        except Exception as problem:
+            notes.append(FieldNote(path, f"an entry {reason(problem)}"))
+    if not result:
+        raise Unusable("has no usable entry")
+    return result
+
+
+def _read_content(entry: object, path: str, notes: list[FieldNote]) -> dict[str, Any]:
+    if type(entry) is Content:
+        values = _content_values(entry)
+    elif isinstance(entry, Mapping):
+        values = tuple(entry.get(name) for name, _ in _CONTENT)
+        if any(key not in CONTENT_TYPES for key in entry):
+            notes.append(FieldNote(path, "an entry has members Meta does not know"))
+    else:
+        raise Unusable("is not an object with an id")
+    wire: dict[str, Any] = {}
+    for place, value in enumerate(values):
+        if value is not None and (type(value) is not str or value):
+            name, read = _CONTENT[place]
+            try:
+                wire[name] = read(value)
+            except Exception as problem:
+                notes.append(FieldNote(f"{path}.{name}", reason(problem)))
+    if "id" not in wire:
+        raise Unusable("has no id")
+    return wire

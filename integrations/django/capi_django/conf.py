@@ -1,0 +1,170 @@
+"""``settings.CAPI``, read late: the client of this process, or what is wrong with the settings."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from django.apps import apps
+from django.conf import settings
+
+from capi_django import model_triggers, rendering, signals
+from capi_plugins import CapiError, Client, ConfigurationError, Trigger, configure
+
+_log = logging.getLogger("capi_plugins.django")
+_lock = threading.RLock()
+
+USER_DATA = {
+    "external_id": "pk",
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+}
+"""What is read from a Django user when ``CAPI["USER_DATA"]`` says nothing."""
+
+
+@attrs.frozen(kw_only=True)
+class _Made:
+    """What the settings gave: a client whose triggers are connected, or problems.
+
+    Attributes:
+        client: The client, when the settings are right.
+        problems: Sentences about what is wrong with the settings.
+        unconnected: Sentences about the host's triggers that wait for something not there.
+        disconnect: Take the triggers back.
+    """
+
+    client: Client | None = None
+    problems: tuple[str, ...] = ()
+    unconnected: tuple[str, ...] = ()
+    disconnect: tuple[Callable[[], object], ...] = ()
+
+
+_TOO_EARLY = _Made(problems=("Django is not set up yet: call django.setup() first",))
+_made: _Made | None = None
+
+
+def get_client() -> Client:
+    """Return the client of this process; it is made when it is first asked for.
+
+    Raises:
+        ConfigurationError: ``settings.CAPI`` is wrong, with one sentence for each mistake.
+    """
+    made = _current()
+    if made.client is None:
+        raise ConfigurationError(made.problems)
+    return made.client
+
+
+def client() -> Client | None:
+    """Return the client of this process, or None while ``settings.CAPI`` is wrong."""
+    return _current().client
+
+
+def problems() -> tuple[str, ...]:
+    """Return what is wrong with ``settings.CAPI`` itself."""
+    return _current().problems
+
+
+def is_own(trigger: Trigger) -> bool:
+    """Whether a trigger stands in ``settings.CAPI``, and does not come from a plugin."""
+    return trigger.where.startswith("CAPI[")
+
+
+def start() -> None:
+    """Make the client and connect its triggers. Safe to call again; never queries the database.
+
+    Wrong settings are logged and kept for ``problems`` and ``require``: ``manage.py check`` must
+    be able to show them.
+    """
+    with _lock:
+        if _made is not None and _made.unconnected:
+            # The module of a signal may have been imported by now.
+            _connect_again(_made)
+        current = _current()
+    if current.problems:
+        _log.error(
+            "settings.CAPI is wrong and no events are captured (problems: %d); "
+            "'manage.py check' shows what is wrong",
+            len(current.problems),
+        )
+
+
+def require() -> None:
+    """Insist on settings that can work; servers call it, through the middleware, as they start.
+
+    Raises:
+        ConfigurationError: They cannot, with one sentence for each mistake.
+    """
+    with _lock:
+        current = _current()
+        if current.unconnected:
+            current = _connect_again(current)
+    if wrong := current.problems + current.unconnected:
+        raise ConfigurationError(wrong)
+
+
+def reload(*, setting: str, **_: Any) -> None:
+    """Follow ``override_settings``: a receiver of ``setting_changed``."""
+    global _made
+    if setting not in {"CAPI", "INSTALLED_APPS"}:
+        return
+    with _lock:
+        before, _made = _made, None
+        if before is not None:
+            for disconnect in before.disconnect:
+                disconnect()
+        if apps.is_installed("capi_django"):
+            _current()
+    if before is not None and before.client is not None:
+        # Without the lock: closing waits for a thread in which a plugin may want the client.
+        before.client.close()
+
+
+def _current() -> _Made:
+    global _made  # noqa: PLW0603 - as above
+    made = _made
+    if made is None:
+        if not apps.models_ready:
+            return _TOO_EARLY
+        with _lock:
+            if _made is None:
+                _made = _make()
+            made = _made
+    return made
+
+
+def _make() -> _Made:
+    try:
+        made = configure(getattr(settings, "CAPI", None), user_data=USER_DATA)
+    except ConfigurationError as error:
+        return _Made(problems=error.problems)
+    except CapiError as error:
+        return _Made(problems=(str(error),))
+    return _connected(made)
+
+
+def _connect_again(made: _Made) -> _Made:
+    global _made  # noqa: PLW0603 - as above
+    for disconnect in made.disconnect:
+        disconnect()
+    _made = made if made.client is None else _connected(made.client)
+    return _made
+
+
+def _connected(client: Client) -> _Made:
+    disconnect: list[Callable[[], object]] = [rendering.watch(client.triggers.all)]
+    unconnected: list[str] = []
+
+    def lost(trigger: Trigger, sentence: str) -> None:
+        if is_own(trigger):
+            unconnected.append(f"{trigger.where}: {sentence}")
+        else:
+            _log.warning("%s is left out: %s", trigger.where, sentence)
+
+    disconnect += signals.connect(client, lost)
+    disconnect += model_triggers.connect(client, lost)
+    return _Made(client=client, unconnected=tuple(unconnected), disconnect=tuple(disconnect))

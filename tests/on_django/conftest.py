@@ -1,0 +1,110 @@
+"""The bookshop, a recorder of what capi_django captures, and real servers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+PROJECT = Path(__file__).parent / "project"
+sys.path.insert(0, str(PROJECT))
+
+
+def _set_up() -> None:
+    """Set Django up without telling processes that other tests start."""
+    before = os.environ.get("DJANGO_SETTINGS_MODULE")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bookshop.settings"
+    try:
+        import django
+
+        django.setup()
+    finally:
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+        if before is not None:
+            os.environ["DJANGO_SETTINGS_MODULE"] = before
+
+
+_set_up()
+
+from capi_plugins import RequestContext, hookimpl, signals  # noqa: E402 - Django comes first
+from capi_plugins.destinations.base import Response  # noqa: E402
+from capi_plugins.events import Event  # noqa: E402
+
+
+@attrs.define
+class Recorder:
+    """What was captured and what was dropped, in order."""
+
+    captured: list[tuple[Event, RequestContext]] = attrs.field(factory=list)
+    dropped: list[str] = attrs.field(factory=list)
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for event, _ in self.captured]
+
+    @property
+    def names(self) -> list[str]:
+        return [event.event_name for event in self.events]
+
+    @property
+    def context(self) -> RequestContext:
+        return self.captured[-1][1]
+
+
+class Wire:
+    """Takes everything, sends nothing."""
+
+    @hookimpl
+    def capi_send(self) -> Response:
+        return Response(status=200, body=b'{"events_received": 1}')
+
+
+BASE = {
+    "DESTINATIONS": {"meta": {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "test-token"}},
+    "CONSENT": {"DEFAULT": "granted"},
+    "PAGE_VIEW": False,
+    "RECIPES": [],
+    "AUTOLOAD": False,
+    "DELIVERY": {"OUTBOX": "memory"},
+}
+
+
+@pytest.fixture
+def configure(settings) -> Callable[..., dict[str, Any]]:
+    """Set ``settings.CAPI``: what every test needs and what this one adds."""
+
+    def set_capi(*triggers: dict[str, Any], **more: Any) -> dict[str, Any]:
+        settings.CAPI = {**BASE, "PLUGINS": [Wire()], "TRIGGERS": list(triggers), **more}
+        return settings.CAPI
+
+    return set_capi
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    recorder = Recorder()
+
+    def captured(sender: object, *, event: Event, context: RequestContext) -> None:
+        recorder.captured.append((event, context))
+
+    def dropped(sender: object, *, event: object, destination: object, reason: str) -> None:
+        recorder.dropped.append(reason)
+
+    with (
+        signals.event_captured.connected_to(captured),
+        signals.event_dropped.connected_to(dropped),
+    ):
+        yield recorder
+
+
+@pytest.fixture
+def view(monkeypatch) -> Callable[[Callable[..., Any]], None]:
+    """Say what ``/do/`` (or ``/async/do/``) does."""
+    from bookshop.views import SCENARIO
+
+    return lambda function: monkeypatch.setitem(SCENARIO, "view", function)
