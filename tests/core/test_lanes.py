@@ -128,7 +128,7 @@ def test_closing_delivers_what_waits_and_ends_the_threads(make, post):
         client.track("Lead", event_id=str(number))
     assert client.close()
     assert len(post.events) == 500
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before, "one of an earlier test may have ended since"
 
 
 def test_closing_twice_is_harmless(make):
