@@ -107,9 +107,9 @@ class Visit:
     @property
     def page(self) -> rendering.Page | None:
         """The page that was rendered; what was rendered for a redirect was something else."""
-        if not self.pages or (self.response and self.response.status_code in _REDIRECTS):
+        if self.response is not None and self.response.status_code in _REDIRECTS:
             return None
-        return self.pages[-1]
+        return self.pages[-1] if self.pages else None
 
     def _signed_in(self) -> tuple[UserData | None, bool | None]:
         try:
