@@ -103,9 +103,14 @@ class _Stream:
             piece = buffer[start : start + _PIECE]
             self._stream.write(piece, timeout=_exchange.left(timeout))
 
-    def start_tls(self, *arguments: Any, timeout: float | None = None, **more: Any) -> Any:
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> Any:
         timeout = _exchange.left(timeout)
-        return _Stream(self._stream.start_tls(*arguments, timeout=timeout, **more))
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -215,8 +220,9 @@ def _proxy(url: httpx.URL) -> str | None:
 def _no_answer(url: httpx.URL, destination: Destination, error: Exception) -> TransportError:
     """Say what failed by its class: messages of libraries may hold the URL."""
     kinds = [type(error).__name__]
-    if isinstance(error.__cause__, ssl.SSLError | socket.gaierror):
-        kinds.append(type(error.__cause__).__name__)
+    # httpcore takes the cause away from what passes its pools.
+    if isinstance(error.__context__, ssl.SSLError | socket.gaierror):
+        kinds.append(type(error.__context__).__name__)
     return TransportError(f"no answer from {url.host} for {destination.name}: {', '.join(kinds)}")
 
 
