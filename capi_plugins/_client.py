@@ -10,10 +10,8 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from capi_plugins import signals
-from capi_plugins._delivery import Delivering
+from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
@@ -30,20 +28,6 @@ from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source, SourceRequest
 
 _log = logging.getLogger("capi_plugins.client")
-
-
-@attrs.frozen(kw_only=True)
-class FlushResult:
-    """What is left after a flush; true when nothing is.
-
-    Attributes:
-        waiting: Deliveries that still wait.
-    """
-
-    waiting: int
-
-    def __bool__(self) -> bool:
-        return self.waiting == 0
 
 
 class Client:
@@ -100,6 +84,8 @@ class Client:
         """
         scope = RequestScope(self, context_factory)
         token = current.set(scope)
+        if self._active and not self._closed:
+            self._delivering.begin(self.destinations)
         try:
             yield scope
         finally:
