@@ -89,32 +89,33 @@ def _signals(client: Client) -> Iterator[checks.CheckMessage]:
     for trigger in client.triggers.on_signal:
         problem = _problem(find_signal, trigger.signal or "")
         if problem:
-            yield checks.Error(
-                f"{trigger.where}: {problem}.",
-                hint="SIGNAL is the dotted path of a Django signal.",
-                id="capi_django.E002",
-            )
+            hint = "SIGNAL is the dotted path of a Django signal."
+            yield _lost(trigger, problem, hint, "capi_django.E002")
 
 
 def _models(client: Client) -> Iterator[checks.CheckMessage]:
     for trigger in client.triggers.on_model:
         problem = _problem(find_model, trigger.model or "")
         if problem:
-            yield checks.Error(
-                f"{trigger.where}: {problem}.",
-                hint="MODEL is 'app_label.Model', of an app in INSTALLED_APPS.",
-                id="capi_django.E003",
-            )
+            hint = "MODEL is 'app_label.Model', of an app in INSTALLED_APPS."
+            yield _lost(trigger, problem, hint, "capi_django.E003")
             continue
         model = find_model(trigger.model or "")
         problem = _problem(watched_fields, model, trigger)
         if problem:
             columns = [field.name for field in model._meta.concrete_fields]
-            yield checks.Error(
-                f"{trigger.where}: {problem}.",
-                hint=f"Its columns are {', '.join(columns)}.",
-                id="capi_django.E004",
-            )
+            hint = f"Its columns are {', '.join(columns)}."
+            yield _lost(trigger, problem, hint, "capi_django.E004")
+
+
+def _lost(trigger: Trigger, problem: str, hint: str, number: str) -> checks.CheckMessage:
+    if conf.is_own(trigger):
+        return checks.Error(f"{trigger.where}: {problem}", hint=hint, id=number)
+    return checks.Warning(
+        f"{trigger.where} is left out: {problem}",
+        hint="The plugin or recipe that offers this trigger does not fit what is installed.",
+        id="capi_django.W005",
+    )
 
 
 def _purchases(client: Client) -> Iterator[checks.CheckMessage]:

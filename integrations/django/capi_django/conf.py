@@ -68,6 +68,11 @@ def problems() -> tuple[str, ...]:
     return _current().problems
 
 
+def is_own(trigger: Trigger) -> bool:
+    """Whether a trigger stands in ``settings.CAPI``, and does not come from a plugin."""
+    return trigger.where.startswith("CAPI[")
+
+
 def start() -> None:
     """Make the client and connect its triggers. Safe to call again; never queries the database.
 
@@ -152,7 +157,7 @@ def _connected(client: Client) -> _Made:
     unconnected: list[str] = []
 
     def lost(trigger: Trigger, sentence: str) -> None:
-        if trigger.where.startswith("CAPI["):
+        if is_own(trigger):
             unconnected.append(f"{trigger.where}: {sentence}")
         else:
             _log.warning("%s is left out: %s", trigger.where, sentence)
