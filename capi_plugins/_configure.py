@@ -227,7 +227,7 @@ def _outbox(
         problems.append(
             "CAPI['DELIVERY']['OUTBOX'] is not an outbox; " + suggest(delivery.outbox, known)
         )
-    chosen = factory or known["memory"]
+    chosen: OutboxFactory = factory or known["memory"]
     return lambda: chosen(settings)
 
 

@@ -54,13 +54,18 @@ class _Fields:
         return tuple(field.name for field in attrs.fields(cls))  # type: ignore[arg-type]
 
     def fill(self, other: Self) -> Self:
-        """Return a copy in which the empty fields have the values of ``other``."""
-        missing = {
-            name: value
-            for name in self.names()
-            if is_empty(getattr(self, name)) and not is_empty(value := getattr(other, name))
-        }
-        return attrs.evolve(self, **missing) if missing else self  # type: ignore[misc]
+        """Return a copy with the values of ``other`` where there are none; in mappings too."""
+        changes: dict[str, Any] = {}
+        for name in self.names():
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if is_empty(theirs):
+                continue
+            if is_empty(mine):
+                changes[name] = theirs
+            elif isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+                held = {key: value for key, value in mine.items() if not is_empty(value)}
+                changes[name] = {**theirs, **held}
+        return attrs.evolve(self, **changes) if changes else self  # type: ignore[misc]
 
 
 def is_empty(value: object) -> bool:
@@ -181,18 +186,6 @@ class CustomData(_Fields):
         if isinstance(given, Mapping):
             rest = {**{str(key): value for key, value in given.items()}, **rest}
         return cls(**known, properties=rest)
-
-    def fill(self, other: Self) -> Self:
-        """Return a copy with the values of ``other`` where there are none; properties too."""
-        fuller = super().fill(other)
-        missing = {
-            name: value
-            for name, value in other.properties.items()
-            if is_empty(self.properties.get(name)) and not is_empty(value)
-        }
-        if not missing:
-            return fuller
-        return attrs.evolve(fuller, properties={**self.properties, **missing})
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ def demo(only: str | None, keep: bool, port: int) -> None:
     folder = examples()
     shops = _able(out, only)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_stopped_like_ctrl_c())
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="capi-demo-")))
         datasets = {shop.dataset: _TOKEN for shop in SHOPS}
         sandbox = stack.enter_context(Sandbox(port, "strict", datasets))
@@ -90,6 +92,18 @@ def _able(out: Console, only: str | None) -> list[Shop]:
     if not able:
         raise click.UsageError("there is no shop to visit: none of their frameworks is installed")
     return able
+
+
+@contextlib.contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Have the shops stopped also when a supervisor, or a closed terminal, ends the demo."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,6 +17,7 @@ from capi_plugins import Consent, Event, InvalidEvent
 
 MAX_LINE = 1_000_000
 """Longest line that is read, bytes; more than any event Meta takes."""
+_LONG_NUMBER = re.compile(rb"\d{19}")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -93,6 +97,10 @@ def _parse(raw: bytes) -> Mapping[str, Any]:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidEvent(_why(raw, error)) from None
+    if _LONG_NUMBER.search(raw):
+        # orjson makes floats of these, and an id would lose its last digits.
+        with contextlib.suppress(ValueError, RecursionError):
+            data = json.loads(raw)
     if not isinstance(data, dict):
         raise InvalidEvent('not a JSON object: an event is {"event_name": ...}')
     return data

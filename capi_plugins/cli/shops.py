@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import attrs
 import click
@@ -111,34 +112,56 @@ def serving(shop: Shop, folder: Path, scratch: Path, settings: Mapping[str, str]
     where = folder / shop.folder
     with log.open("wb") as out:
         for command in shop.set_up:
-            done = subprocess.run(  # noqa: S603 - our own examples
+            with _running(command, where, environ, out) as process:
+                if process.wait():
+                    raise ShopFailed(f"{' '.join(command)} failed.\n{_tail(log)}")
+        port = _free_port()
+        command = tuple(part.format(port=port) for part in shop.run)
+        with _running(command, where, environ, out) as process:
+            _wait_until_it_listens(process, port, log)
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def _running(
+    command: Sequence[str], where: Path, environ: Mapping[str, str], out: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program of a shop, and end it in any case."""
+    with contextlib.ExitStack() as stack:
+        with _signals_later():
+            process = subprocess.Popen(  # noqa: S603 - our own examples
                 [sys.executable, *command],
                 cwd=where,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                check=False,
+                # Ctrl-C in the terminal is for the demo, which ends its shops itself.
+                start_new_session=True,
             )
-            if done.returncode:
-                raise ShopFailed(f"{' '.join(command)} failed.\n{_tail(log)}")
-        _let_children_be_interrupted()
-        port = _free_port()
-        process = subprocess.Popen(  # noqa: S603 - our own examples
-            [sys.executable, *(part.format(port=port) for part in shop.run)],
-            cwd=where,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            # Ctrl-C in the terminal is for the demo, which stops its shops itself.
-            start_new_session=True,
-        )
-        try:
-            _wait_until_it_listens(process, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            _stop(process)
+            stack.callback(_stop, process)
+        yield process
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Put signals off until a program that was started is known.
+
+    It also gives that program a Ctrl-C that works, which programs in the background of a shell do
+    not pass on.
+    """
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for missed in came:
+        signal.raise_signal(missed)
 
 
 def _environ(settings: Mapping[str, str]) -> dict[str, str]:
@@ -148,12 +171,6 @@ def _environ(settings: Mapping[str, str]) -> dict[str, str]:
     # Examples may stand where nothing can be written, and a proxy must not see loopback traffic.
     quiet = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "NO_PROXY": "127.0.0.1"}
     return {**kept, **quiet, **settings}
-
-
-def _let_children_be_interrupted() -> None:
-    """Undo what a shell does to programs in the background: their children ignore Ctrl-C, too."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _free_port() -> int:
@@ -176,7 +193,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Pat
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)  # does nothing when it has ended
     try:
         process.wait(_GONE_WITHIN)
     except subprocess.TimeoutExpired:

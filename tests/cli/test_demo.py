@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -43,12 +46,28 @@ def test_the_page_stays_open_when_asked_to(start):
     assert process.wait(20) == 0
 
 
-def test_ctrl_c_leaves_no_shop_behind(start):
+def processes_with(setting: str) -> list[int]:
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if setting.encode() in environ.read_bytes():
+                found.append(int(environ.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_no_shop_is_left_behind_when_the_demo_is_ended(start, number):
     process = start("demo", "--only=flask")
-    process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    url = re.search(r"http://\S+", process.stdout.readline().decode())[0]
+    deadline = time.monotonic() + 60
+    while not processes_with(f"SANDBOX_URL={url}"):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+    process.send_signal(number)
     assert process.wait(30) == 130
     assert b"Traceback" not in process.stderr.read()
+    assert processes_with(f"SANDBOX_URL={url}") == []
 
 
 def test_a_shop_whose_framework_is_missing_is_left_out(tmp_path):

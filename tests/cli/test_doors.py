@@ -111,6 +111,18 @@ def test_check_tells_mistakes_through_every_door(door, tmp_path):
 
 
 @pytest.mark.parametrize("door", DOORS)
+def test_events_are_sent_through_every_door(door, tmp_path, sandbox):
+    meta = {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "sandbox-token", "API_URL": sandbox.url}
+    settings = {**SETTINGS, "DESTINATIONS": {"meta": meta}}
+    result = call(door, tmp_path, settings, "send", stdin=LINES)
+    assert result.returncode == 1
+    told = {answer["line"]: answer["ok"] for answer in map(json.loads, result.stdout.splitlines())}
+    assert told == {1: True, 2: False, 4: False}
+    assert len(sandbox.accepted()) == 1
+    assert b"1 delivered, 2 not delivered." in result.stderr
+
+
+@pytest.mark.parametrize("door", DOORS)
 def test_usage_mistakes_end_with_the_same_status(door, tmp_path):
     assert call(door, tmp_path, SETTINGS, "payload", "--nonsense").returncode == 2
     assert call(door, tmp_path, SETTINGS, "no-such-command").returncode == 2

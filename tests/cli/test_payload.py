@@ -123,6 +123,16 @@ def test_fields_that_were_left_out_are_noted(capi):
     assert {note["field"] for note in answer["notes"]} == {"colour", "user_data.shoe_size"}
 
 
+def test_a_long_number_keeps_all_of_its_digits(capi):
+    number = 123456789012345678901234567890
+    event = {**LEAD, "event_id": number, "user_data": {"external_id": number}}
+    (answer,) = answers(capi("payload", NOW, stdin=lines(event)))
+    assert answer["event_id"] == str(number)
+    assert answer["payload"]["user_data"] == {
+        "external_id": [hashlib.sha256(str(number).encode()).hexdigest()]
+    }
+
+
 def test_the_fixed_clock_stands_in_for_a_missing_time(capi):
     event = {name: value for name, value in LEAD.items() if name != "event_time"}
     (answer,) = answers(capi("payload", NOW, stdin=lines(event)))

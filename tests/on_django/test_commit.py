@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+import capi_django
 import pytest
 from bookshop.models import Order
 from bookshop.signals import order_placed
@@ -22,6 +23,7 @@ PAID = {
     "CUSTOM_DATA": {"value": {"VALUE": 1}, "currency": {"VALUE": "EUR"}},
 }
 PLACED = {"ON": "signal", "SIGNAL": "bookshop.signals.order_placed", "EVENT": "Lead"}
+TRACKED = "AddPaymentInfo"
 DONE = {"ON": "request", "ROUTE": "do", "EVENT": "Contact"}
 
 
@@ -226,3 +228,16 @@ def test_manual_transactions_make_events_at_once(alias, shop):
     finally:
         transaction.set_autocommit(True, using=alias)
     assert shop.names == ["Lead"]
+
+
+def test_track_counts_whatever_becomes_of_the_transaction(client, alias, shop, view):
+    def page(request):
+        with transaction.atomic(using=alias):
+            buy(alias)
+            capi_django.track(TRACKED)
+            raise RuntimeError("the payment broke")
+
+    view(page)
+    client.raise_request_exception = False
+    assert client.get("/do/").status_code == 500
+    assert shop.names == [TRACKED]

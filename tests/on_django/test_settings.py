@@ -154,3 +154,16 @@ def test_a_host_without_users_sessions_and_databases_is_served():
         check=False,
     )
     assert done.stdout == "tiny host is served\n", done.stderr
+
+
+def test_before_django_is_set_up_nothing_is_captured_and_nothing_raised():
+    code = (
+        "import capi_django, capi_plugins\n"
+        "capi_django.track('Lead')\n"
+        "try: capi_django.get_client()\n"
+        "except capi_plugins.ConfigurationError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "Django is not set up yet: call django.setup() first\n", done.stderr

@@ -32,7 +32,8 @@ class Recorder(Destination):
             "user_data": {
                 name: value
                 for name in event.user_data.names()
-                if (value := getattr(event.user_data, name)) is not None
+                if name != "client_user_agent"
+                and (value := getattr(event.user_data, name)) is not None
             },
             "custom_data": {
                 **{
@@ -40,7 +41,7 @@ class Recorder(Destination):
                     for name in event.custom_data.names()
                     if name != "properties" and (value := getattr(event.custom_data, name))
                 },
-                **event.custom_data.properties,
+                **{k: v for k, v in event.custom_data.properties.items() if v is not None},
             },
         }
         return Payload(body=json.dumps(body, default=str).encode())

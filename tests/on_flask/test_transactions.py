@@ -362,6 +362,7 @@ def test_commit_in_another_apps_context_is_not_ours(shop, make_app, recorder):
 
 def test_async_session_counts_at_its_commit(shop, recorder, tmp_path):
     pytest.importorskip("aiosqlite")
+    pytest.importorskip("greenlet")
     from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
     async def view():
@@ -383,3 +384,64 @@ def test_async_session_counts_at_its_commit(shop, recorder, tmp_path):
     assert seen(recorder) == [("Purchase", "Purchase.A1")]
     assert recorder.events[0]["custom_data"]["contents"] == CONTENTS
     assert recorder.events[0]["url"] == "http://localhost/"
+
+
+def test_session_joined_to_the_transaction_of_a_test_counts_at_its_own_commit(shop, recorder):
+    with shop.app.app_context():
+        engine = shop.db.engine
+    with engine.connect() as connection:
+        around = connection.begin()
+
+        def view():
+            with sqlalchemy.orm.Session(
+                connection, join_transaction_mode="create_savepoint"
+            ) as session:
+                placed = shop.Order(number="A1", paid=True)
+                session.add_all([placed, shop.Line(order=placed, sku="MUG", quantity=2)])
+                session.commit()
+                session.add(shop.Order(number="A2", paid=True))
+                session.flush()
+                session.rollback()
+
+        assert visit(shop, view) == 200
+        assert around.is_active
+        around.rollback()
+    assert seen(recorder) == [("Purchase", "Purchase.A1")]
+    assert recorder.events[0]["custom_data"]["contents"] == CONTENTS
+
+
+def test_commit_in_a_streamed_body_is_its_visitors(shop, recorder):
+    def view():
+        def body():
+            yield "a"
+            order(shop, paid=True)
+            shop.db.session.commit()
+            yield "b"
+
+        return flask.Response(flask.stream_with_context(body()))
+
+    shop.app.add_url_rule("/", "view", view)
+    assert shop.app.test_client().get("/").text == "ab"
+    assert seen(recorder) == [("Purchase", "Purchase.A1")]
+    assert recorder.events[0]["url"] == "http://localhost/"
+
+
+def test_threads_of_one_app_do_not_mix(shop, recorder):
+    from concurrent.futures import ThreadPoolExecutor
+
+    @shop.app.get("/<number>")
+    def buy(number):
+        order(shop, number, paid=True)
+        if number.startswith("no"):
+            shop.db.session.rollback()
+        else:
+            shop.db.session.commit()
+        return "done"
+
+    numbers = [f"{word}{i}" for i in range(20) for word in ("yes", "no")]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: shop.app.test_client().get(f"/{number}"), numbers))
+    assert sorted(event["id"] for event in recorder.events) == sorted(
+        f"Purchase.yes{i}" for i in range(20)
+    )
+    assert all(event["url"].endswith(event["id"][9:]) for event in recorder.events)

@@ -43,6 +43,7 @@ class _Made:
     disconnect: tuple[Callable[[], object], ...] = ()
 
 
+_TOO_EARLY = _Made(problems=("Django is not set up yet: call django.setup() first",))
 _made: _Made | None = None
 
 
@@ -127,6 +128,8 @@ def _current() -> _Made:
     global _made  # noqa: PLW0603 - as above
     made = _made
     if made is None:
+        if not apps.models_ready:
+            return _TOO_EARLY
         with _lock:
             if _made is None:
                 _made = _make()

@@ -107,9 +107,9 @@ class Visit:
     @property
     def page(self) -> rendering.Page | None:
         """The page that was rendered; what was rendered for a redirect was something else."""
-        if not self.pages or (self.response and self.response.status_code in _REDIRECTS):
+        if self.response is not None and self.response.status_code in _REDIRECTS:
             return None
-        return self.pages[-1]
+        return self.pages[-1] if self.pages else None
 
     def _signed_in(self) -> tuple[UserData | None, bool | None]:
         try:
@@ -174,5 +174,5 @@ def offered(named: Offer) -> Callable[[], Offer]:
 def _url(request: HttpRequest) -> str:
     try:
         return str(request.build_absolute_uri())
-    except DisallowedHost:
+    except (DisallowedHost, ValueError):
         return ""

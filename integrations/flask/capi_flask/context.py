@@ -32,7 +32,7 @@ def context_of(request: Request, client: Client, received_at: float) -> RequestC
     remote_addr, proxies = _peer(request, client.settings.trusted_proxies)
     return request_context(
         method=request.method,
-        url=request.url,
+        url=_url(request),
         headers={name.lower(): value for name, value in request.headers},
         remote_addr=remote_addr,
         trusted_proxies=proxies,
@@ -51,14 +51,14 @@ def request_offer(request: Request) -> dict[str, Any]:
     """
     return {
         "request": request,
-        "args": request.args,
+        "args": lambda: request.args,
         "kwargs": request.view_args or {},
         "form": lambda: request.form if _body_was_read(request) else {},
         "json": lambda: request.get_json(silent=True) if _body_was_read(request) else None,
         "user": signed_in,
         "session": session,
         "g": g,
-        "config": current_app.config,
+        "config": lambda: current_app.config,
     }
 
 
@@ -71,6 +71,14 @@ def signed_in() -> Any:
     if user is None or not getattr(user, "is_authenticated", False):
         return None
     return user
+
+
+def _url(request: Request) -> str:
+    try:
+        return request.url
+    except Exception:
+        # A host that is not trusted, or bytes in the query that are no UTF-8.
+        return ""
 
 
 def _quietly_signed_in() -> Any:

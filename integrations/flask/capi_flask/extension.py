@@ -9,7 +9,7 @@ from flask import Flask, current_app, has_app_context
 
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
-from capi_plugins import Client, Event, FlushResult, configure
+from capi_plugins import Client, ConfigurationError, Event, FlushResult, configure
 
 _log = logging.getLogger("capi_plugins.flask")
 _USER_DATA = {"external_id": ["id", "get_id"], "email": "email"}
@@ -58,6 +58,9 @@ class Capi:
             )
         client = configure(app.config.get("CAPI"), user_data=_USER_DATA)
         installed = Installed(client)
+        if problems := installed.signals.misspelt():
+            client.close()
+            raise ConfigurationError(problems)
         app.extensions["capi"] = installed
         if installed.active:
             installed.lifecycle = Lifecycle(installed)

@@ -119,7 +119,8 @@ class Handling:
         """Return the names that paths of a trigger may start at."""
         return {
             **request_offer(self._request),
-            "response": response,
+            # A response is callable, and a path would call it.
+            "response": lambda: response,
             "template": template,
             "context": context or {},
             "messages": lambda: [str(message) for message in self.messages],

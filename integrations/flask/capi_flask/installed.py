@@ -111,7 +111,7 @@ class Installed:
         def build() -> Event | None:
             around = {} if handling is None else handling.offer()
             with late.readable() as values:
-                return trigger.build({**around, **values})
+                return trigger.build({**around, **_not_called(values)})
 
         on_commit = None if session is None else transactions.on_commit(session)
         if on_commit is not None and late.is_async:
@@ -131,9 +131,17 @@ def _built_at_commit(
     def register(confirm: Callable[[], None]) -> None:
         def committed() -> None:
             with late.readable() as values:
-                made.append(trigger.build(values))
+                made.append(trigger.build(_not_called(values)))
             confirm()
 
         on_commit(committed)
 
     return made.pop, register
+
+
+def _not_called(offered: dict[str, Any]) -> dict[str, Any]:
+    """Keep paths from calling the sender: it is often the app, which is callable."""
+    if "sender" in offered:
+        sender = offered["sender"]
+        return {**offered, "sender": lambda: sender}
+    return offered

@@ -67,14 +67,15 @@ def watch() -> None:
     from sqlalchemy import event  # noqa: PLC0415 - only where the host has it
     from sqlalchemy.orm import Session  # noqa: PLC0415
 
-    event.listen(Session, "before_flush", transactions.fenced(_before_flush))
-    event.listen(Session, "after_flush", transactions.fenced(_after_flush))
+    event.listen(Session, "before_flush", _before_flush)
+    event.listen(Session, "after_flush", _after_flush)
     _listening.append(True)
 
 
 _listening: list[bool] = []
 
 
+@transactions.fenced
 def _before_flush(session: Session, _: object, __: object) -> None:
     # An attribute that was set while it was expired has no old value: the database has it.
     watching = _watching()
@@ -88,6 +89,7 @@ def _before_flush(session: Session, _: object, __: object) -> None:
                 session.info.setdefault(_OLD, {})[id(row)] = _stored(session, row, unknown)
 
 
+@transactions.fenced
 def _after_flush(session: Session, _: object) -> None:
     asked = session.info.pop(_OLD, {})
     watching = _watching()

@@ -69,11 +69,22 @@ class SignalTriggers:
         """
         for trigger in tuple(self._waiting):
             signal = self._find(trigger, import_modules=import_modules)
-            if signal is not None and trigger in self._waiting:
-                self._waiting.remove(trigger)
+            if signal is not None:
+                try:
+                    self._waiting.remove(trigger)
+                except ValueError:
+                    continue  # another thread was faster
                 receiver = Receiver(trigger, self._installed)
                 self._receivers.append(receiver)
                 signal.connect(receiver)
+
+    def misspelt(self) -> list[str]:
+        """Return a sentence for each signal of a package that is not even installed."""
+        return [
+            f"{trigger.where}['SIGNAL'] {trigger.signal!r}: there is no package {package!r}"
+            for trigger in self.triggers
+            if not _is_installed(package := (trigger.signal or "").partition(".")[0])
+        ]
 
     def problems(self) -> list[str]:
         """Return a sentence for each trigger whose signal could not be found."""
@@ -99,3 +110,10 @@ class SignalTriggers:
             "such as 'shop.signals.order_placed'"
         )
         return None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return package in sys.modules or importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False

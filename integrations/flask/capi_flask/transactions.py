@@ -40,6 +40,19 @@ class _Frame:
         self.committed = False
 
 
+def fenced(listener: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a listener so that nothing it raises reaches the host's transaction."""
+
+    @functools.wraps(listener)
+    def safe(*arguments: Any) -> None:
+        try:
+            listener(*arguments)
+        except Exception as error:
+            _log.error("%s failed with %s", listener.__name__, type(error).__name__)
+
+    return safe
+
+
 def watch() -> None:
     """Listen to SQLAlchemy's sessions, if the host has loaded it; calling it again is cheap."""
     if "sqlalchemy.orm" not in sys.modules or _watching:
@@ -53,7 +66,8 @@ def watch() -> None:
         ("after_commit", _after_commit),
         ("after_transaction_end", _after_transaction_end),
     ):
-        event.listen(Session, name, fenced(listener))
+        # The same function twice on the same class counts once, should two threads meet here.
+        event.listen(Session, name, listener)
     _watching.append(True)
 
 
@@ -100,25 +114,12 @@ def on_commit(session: Session) -> Callable[[Callable[[], None]], None]:
 @contextlib.contextmanager
 def no_autoflush() -> Iterator[None]:
     """Keep reading from writing: what the host left unflushed stays so."""
-    session = _flask_sqlalchemy() if _watching else None
-    if session is None:
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(Exception):  # a session that cannot be had writes nothing
+            session = _flask_sqlalchemy() if _watching else None
+            if session is not None:
+                stack.enter_context(session.no_autoflush)
         yield
-    else:
-        with session.no_autoflush:
-            yield
-
-
-def fenced(listener: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a listener so that nothing it raises reaches the host's transaction."""
-
-    @functools.wraps(listener)
-    def safe(*arguments: Any) -> None:
-        try:
-            listener(*arguments)
-        except Exception as error:
-            _log.error("%s failed with %s", listener.__name__, type(error).__name__)
-
-    return safe
 
 
 def _flask_sqlalchemy() -> Session | None:
@@ -165,15 +166,18 @@ def _wrote(session: Session) -> None:
     _last_writer.set(weakref.ref(session))
 
 
+@fenced
 def _after_flush(session: Session, _: object) -> None:
     _wrote(session)
 
 
+@fenced
 def _do_orm_execute(state: ORMExecuteState) -> None:
     if state.is_insert or state.is_update or state.is_delete:
         _wrote(state.session)
 
 
+@fenced
 def _after_commit(session: Session) -> None:
     # Also called when a savepoint is released; then the savepoint is the innermost one still.
     frame = _frame(session)
@@ -181,6 +185,7 @@ def _after_commit(session: Session) -> None:
         frame.committed = True
 
 
+@fenced
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
     frames = _frames(session)
     frame = frames.pop(transaction, None)

@@ -1,0 +1,321 @@
+"""``builtin/http.py`` over real sockets on the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import os
+import socket
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capi_plugins.builtin.http import HttpSender, parse_retry_after
+from capi_plugins.destinations.base import Request
+from capi_plugins.exceptions import TransportError
+from tests.core.paper import Paper
+
+PAPER = Paper("paper", {})
+LIMIT = 20.0
+
+
+class Server:
+    """Accepts connections and has each handled by a function of the test.
+
+    Args:
+        handle: Called in a thread of its own with the connection and the request's bytes.
+    """
+
+    def __init__(self, handle):
+        self.handle = handle
+        self.requests = []
+        self.connections = 0
+        self.over = threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/events"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                self.connections += 1
+                threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(LIMIT)
+            while request := read_request(connection):
+                self.requests.append(request)
+                if self.handle(connection, self) is not True:
+                    return
+
+    def close(self):
+        self.over.set()
+        # Only a shutdown wakes the thread that accepts.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def read_request(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = connection.recv(65536)
+        if not part:
+            return None
+        data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = 0
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def answer(body=b"{}", status="200 OK", *headers):
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def always(data):
+    def handle(connection, server):
+        connection.sendall(data)
+        return True
+
+    return handle
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def serve(handle):
+        servers.append(Server(handle))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def sender():
+    made = HttpSender()
+    yield made
+    made.capi_shutdown()
+
+
+def send(sender, url, *, timeout=LIMIT, **fields):
+    request = Request(url=url, timeout=timeout, body=b'{"data": []}', **fields)
+    return sender.capi_send(request=request, destination=PAPER)
+
+
+def test_a_request_goes_out_as_it_is(serve, sender):
+    server = serve(always(answer(b'{"ok": 1}', "201 Created", "X-Trace: AbC")))
+    response = send(sender, server.url, headers={"Content-Type": "application/json"})
+    assert (response.status, response.body) == (201, b'{"ok": 1}')
+    assert response.headers["x-trace"] == "AbC"
+    (request,) = server.requests
+    assert request.startswith(b"POST /events HTTP/1.1\r\n")
+    assert b"content-type: application/json" in request.lower()
+    assert request.endswith(b'\r\n\r\n{"data": []}')
+
+
+def test_connections_are_kept(serve, sender):
+    server = serve(always(answer()))
+    for _ in range(5):
+        send(sender, server.url)
+    assert (len(server.requests), server.connections) == (5, 1)
+
+
+def test_a_connection_the_server_closed_is_replaced(serve, sender):
+    closed = threading.Event()
+
+    def handle(connection, server):
+        connection.sendall(answer())
+        if len(server.requests) == 1:
+            connection.shutdown(socket.SHUT_RDWR)
+            closed.set()
+            return False
+        return True
+
+    server = serve(handle)
+    send(sender, server.url)
+    assert closed.wait(LIMIT)
+    assert send(sender, server.url).status == 200
+    assert server.connections == 2
+
+
+def test_redirects_are_not_followed(serve, sender):
+    other = serve(always(answer()))
+    server = serve(always(answer(b"", "307 Temporary Redirect", f"Location: {other.url}")))
+    assert send(sender, server.url).status == 307
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "401 No", "429 Slow", "500 Oops", "503 No"])
+def test_every_status_is_an_answer(serve, sender, status):
+    server = serve(always(answer(b"x", status)))
+    assert send(sender, server.url).status == int(status[:3])
+
+
+def fails(sender, url, **more):
+    began = time.monotonic()
+    with pytest.raises(TransportError) as caught:
+        send(sender, url, **more)
+    assert url not in str(caught.value)
+    return str(caught.value), time.monotonic() - began
+
+
+def test_a_refused_connection_is_no_answer(sender):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text, _ = fails(sender, f"http://127.0.0.1:{port}/x?token=secret")
+    assert text == "no answer from 127.0.0.1 for paper: ConnectError"
+
+
+def test_a_server_that_never_answers_costs_the_time_limit(serve, sender):
+    server = serve(lambda connection, server: server.over.wait(LIMIT))
+    text, took = fails(sender, server.url, timeout=0.2)
+    assert text == "no answer from 127.0.0.1 for paper: ReadTimeout"
+    assert 0.15 < took < 10
+
+
+def test_a_connection_that_breaks_off_is_no_answer(serve, sender):
+    server = serve(lambda connection, server: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-"))
+    text, _ = fails(sender, server.url)
+    assert text == "no answer from 127.0.0.1 for paper: RemoteProtocolError"
+
+
+def test_half_an_answer_is_no_answer(serve, sender):
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+    server = serve(lambda connection, server: connection.sendall(half))
+    text, _ = fails(sender, server.url)
+    assert text == "no answer from 127.0.0.1 for paper: RemoteProtocolError"
+
+
+def drip(connection, server, data):
+    """One byte at a time, always before a read would time out."""
+    with contextlib.suppress(OSError):
+        for byte in data:
+            if server.over.wait(0.05):
+                return
+            connection.sendall(bytes([byte]))
+
+
+def test_an_answer_that_drips_ends_at_the_time_limit(serve, sender):
+    def handle(connection, server):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        drip(connection, server, b"x" * 100_000)
+
+    server = serve(handle)
+    text, took = fails(sender, server.url, timeout=0.5)
+    assert text == "no answer from 127.0.0.1 for paper: ReadTimeout"
+    assert 0.4 < took < 10
+
+
+def test_headers_that_drip_end_at_the_time_limit(serve, sender):
+    def handle(connection, server):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        drip(connection, server, b"x" * 100_000)
+
+    server = serve(handle)
+    _, took = fails(sender, server.url, timeout=0.5)
+    assert 0.4 < took < 10
+
+
+def test_a_huge_answer_is_read_to_a_cap(serve, sender):
+    sent = []
+
+    def handle(connection, server):
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n")
+            for _ in range(300):
+                connection.sendall(b"x" * 1_000_000)
+                sent.append(1)
+
+    server = serve(handle)
+    response = send(sender, server.url)
+    assert len(response.body) == 65_536
+    assert len(sent) < 100
+    server.handle = always(answer(b"next"))
+    assert send(sender, server.url).body == b"next"
+
+
+def test_a_compressed_bomb_is_not_unpacked(serve, sender):
+    server = serve(always(answer(b"\x1f\x8b" + b"\0" * 100, "200 OK", "Content-Encoding: gzip")))
+    assert send(sender, server.url).body.startswith(b"\x1f\x8b")
+    assert b"accept-encoding: identity" in server.requests[0].lower()
+
+
+def test_threads_may_send_at_once(serve, sender):
+    server = serve(always(answer()))
+    statuses = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(send(sender, server.url).status))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert statuses == [200] * 16
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_does_not_use_the_connections_of_its_parent(serve, sender):
+    server = serve(always(answer()))
+    send(sender, server.url)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        with contextlib.suppress(BaseException):
+            status = 0 if send(sender, server.url).status == 200 else 2
+        os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    send(sender, server.url)
+    assert (len(server.requests), server.connections) == (3, 2)
+
+
+def test_the_secrets_of_a_request_are_not_logged(serve, sender, caplog):
+    caplog.set_level("DEBUG")
+    server = serve(always(answer()))
+    send(sender, server.url, headers={"Authorization": "Bearer s3cret"})
+    assert "s3cret" not in caplog.text
+    assert '"data"' not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("3", 3.0),
+        ("0", 0.0),
+        ("2.5", 2.5),
+        (" 7 ", 7.0),
+        ("999999", 3600.0),
+        ("inf", 3600.0),
+        (email.utils.formatdate(1_000_060, usegmt=True), 60.0),
+        (email.utils.formatdate(9_000_000, usegmt=True), 3600.0),
+        (email.utils.formatdate(999_000, usegmt=True), None),
+        ("-5", None),
+        ("abc", None),
+        ("nan", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_read(value, expected):
+    assert parse_retry_after(value, 1_000_000) == expected
+
+
+@given(st.text() | st.integers().map(str) | st.datetimes().map(email.utils.format_datetime))
+def test_reading_retry_after_never_raises(value):
+    seconds = parse_retry_after(value, 1_000_000)
+    assert seconds is None or 0 <= seconds <= 3600
