@@ -204,7 +204,7 @@ def _outbox(
         "immediate": memory(ImmediateOutbox),
         **offered,
     }
-    factory = known.get(delivery.outbox)
+    factory: OutboxFactory | None = known.get(delivery.outbox)
     if delivery.worker != "thread" and delivery.outbox in ("auto", "memory", "immediate"):
         problems.append(
             f"CAPI['DELIVERY']['WORKER'] {delivery.worker!r} needs an outbox that other processes "
@@ -227,7 +227,7 @@ def _outbox(
         problems.append(
             "CAPI['DELIVERY']['OUTBOX'] is not an outbox; " + suggest(delivery.outbox, known)
         )
-    chosen: OutboxFactory = factory or known["memory"]
+    chosen = factory or known["memory"]
     return lambda: chosen(settings)
 
 

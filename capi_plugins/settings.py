@@ -379,11 +379,10 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
             return 0
         return value
     networks = []
-    for number, item in enumerate(value):
+    for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            text = str(item)
             parse_network(text)
-        except Exception as error:
+        except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
                 "'10.0.0.0/8', an address, or 'unix'"

@@ -221,6 +221,10 @@ def _same_moment(monkeypatch):
         def now(cls, tz=None):
             return moment
 
+        @classmethod
+        def utcnow(cls):
+            return moment.replace(tzinfo=None)
+
     monkeypatch.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: 2_000_000_000)
     monkeypatch.setattr("flask_login.login_manager.datetime", Clock)
     monkeypatch.setattr(
