@@ -24,6 +24,7 @@ from capi_plugins.settings import DeliverySettings
 _log = logging.getLogger("capi_plugins.worker")
 _IDLE = 60.0
 _POLL = 0.5
+_MOMENT = 0.05
 _MOST_REFUSALS = 64
 
 
@@ -139,6 +140,8 @@ class Worker:
             self._closed = True
             self._tell_lanes()
             threads = [lane.thread for lane in self._lanes.values() if lane.thread]
+        # Those that send nothing just now need but a moment to notice.
+        deadline = max(deadline, time.monotonic() + _MOMENT)
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -203,7 +206,10 @@ class Worker:
                 self._look_around()
                 if not self._wait_until_due(lane):
                     return
-                lane.sending = True
+                with self._changed:
+                    if self._closed:
+                        return
+                    lane.sending = True
                 self._step(lane, None)
             except Exception as error:
                 # The outbox failed: whatever a destination does ends in an outcome.
@@ -226,8 +232,11 @@ class Worker:
 
     def _wait_until_due(self, lane: _Lane) -> bool:
         """Wait; False: the lane ends."""
-        while not self._closed:
+        while True:
+            # Read first: what becomes news after this ends the waits below.
             seen = self._news
+            if self._closed:
+                return False
             due = self._due(lane)
             if due is None:
                 if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
@@ -237,7 +246,6 @@ class Worker:
             if left <= 0:
                 return True
             self._wait_for_news(seen, min(left, _IDLE))
-        return False
 
     def _ends(self, lane: _Lane, seen: int) -> bool:
         """End a lane that had nothing to do, unless other processes may bring it something."""

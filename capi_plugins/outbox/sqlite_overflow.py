@@ -79,12 +79,12 @@ class Overflow:
         Returns:
             Whether nothing is left to be moved.
         """
-        if not self._memory.waiting_for():
-            return True
         with self._storing:
+            if not (names := self._memory.waiting_for()):
+                return True
             batch = [
                 item
-                for name in self._memory.waiting_for()
+                for name in names
                 for item in self._memory.take(
                     name, limit=_EVERYTHING, max_bytes=_EVERYTHING, now=_EVERYTHING
                 )
@@ -128,7 +128,8 @@ class Overflow:
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
         """Lease deliveries; see ``Outbox.take``."""
-        batch = self._memory.take(destination, limit=limit, max_bytes=max_bytes, now=now)
+        with self._storing:  # or the thread might just be trying to store them
+            batch = self._memory.take(destination, limit=limit, max_bytes=max_bytes, now=now)
         return [attrs.evolve(item, key=-(item.key or 0)) for item in batch]
 
     def delivered(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
