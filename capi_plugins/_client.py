@@ -187,6 +187,14 @@ class Client:
         except Exception as error:
             self.failed("note", error)
 
+    def joins(self, database: str) -> bool:
+        """Whether an event noted now would be stored in an open transaction of a database.
+
+        Args:
+            database: The adapter's name for the database.
+        """
+        return self._active and self._delivering.joins(database)
+
     def finish(self, scope: RequestScope, finished: FinishedRequest) -> None:
         """End a request: capture what was noted and what triggers match; never raises.
 

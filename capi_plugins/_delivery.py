@@ -55,6 +55,11 @@ class Delivering:
         self._clock = clock
         self._processes: dict[int, _Process] = {}
 
+    def joins(self, database: str) -> bool:
+        """Whether what is put now becomes a part of an open transaction of a database."""
+        outbox = self._process().outbox
+        return isinstance(outbox, TransactionalOutbox) and outbox.joins(database)
+
     def hold(self, make: Make, database: str) -> Sequence[Delivery]:
         """Store deliveries in the open transaction of a database, if the outbox is there.
 

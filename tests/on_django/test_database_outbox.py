@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 
 import pytest
-
 from capi_django.outbox import DatabaseOutbox
+
 from tests.core.paper import Clock
 from tests.outbox import test_conformance as suite
 
@@ -36,3 +36,8 @@ def new(tables):
 @pytest.fixture
 def outbox(new):
     return new()
+
+
+@pytest.fixture
+def each():
+    return 25

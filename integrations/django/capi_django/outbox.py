@@ -23,7 +23,7 @@ from django.db import connections, router, transaction
 from capi_django.leases import Leases
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
-from capi_plugins.outbox.base import DeadLetter, Delivery, Make, OutboxStats, Stored
+from capi_plugins.outbox.base import DeadLetter, Delivery, Make, Outbox, OutboxStats, Stored
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -37,7 +37,7 @@ _PRUNE_SECONDS = 60.0
 _CLOSE_SECONDS = 1.0
 
 
-def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> Any:
+def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> Outbox:
     """Make the outbox of a process.
 
     Args:
@@ -45,12 +45,14 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> A
         clock: Seconds since the epoch.
 
     Returns:
-        One in the database; one in memory if the database is in memory itself (SQLite in tests).
+        One in the database; one in memory if there is no database, or if that is in memory itself
+        (SQLite in tests).
     """
     delivery = settings.delivery
     alias = database(settings)
     connection: Any = connections[alias]
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+    missing = connection.settings_dict["ENGINE"] == "django.db.backends.dummy"
+    if missing or (connection.vendor == "sqlite" and connection.is_in_memory_db()):
         # It ends with the process anyway, and a worker's thread would lock the host's tables.
         return MemoryOutbox(
             max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
