@@ -172,34 +172,24 @@ class DatabaseOutbox:
         self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery], *, inside: bool
     ) -> list[Delivery]:
         now = self._clock()
+        # First what is held: a relay that has taken it is the one who compares its identity.
+        fresh: list[Delivery] = []
         duplicates: list[Delivery] = []
-        fresh = list(deliveries)
+        for item in deliveries:
+            mine = item.key is None or self._rows.complete(item, self._me)
+            # Else the request took longer than the grace period, and what was known has left.
+            (fresh if mine else duplicates).append(item)
         if inside:
             # Compared when they are taken: asking now could end in a deadlock.
             until = time.monotonic() + _POLLED_SECONDS
-            self._polled_until.update(dict.fromkeys((d.destination for d in deliveries), until))
+            self._polled_until.update(dict.fromkeys((item.destination for item in fresh), until))
         else:
-            new = self._rows.admit(map(identity, deliveries), now)
-            fresh = []
-            for item in deliveries:
-                if identity(item) in new:
-                    new.discard(identity(item))
-                    fresh.append(item)
-                else:
-                    duplicates.append(item)
-        gone = [item.key for item in (*withdrawn, *duplicates) if item.key is not None]
-        self._rows.remove(gone, [self._me])
-        completed: list[int] = []
-        for item in fresh:
-            if item.key is None:
-                continue
-            if self._rows.complete(item, self._me):
-                completed.append(item.key)
-            else:
-                # What was known has left already: the request took longer than the grace period.
-                duplicates.append(item)
-        if not inside:
-            self._rows.mark_admitted(completed)
+            new = self._rows.admit(map(identity, fresh), now)
+            fresh, seen = _first_of_each(fresh, new)
+            duplicates += seen
+            self._rows.remove([item.key for item in seen if item.key is not None], [""])
+            self._rows.mark_admitted([item.key for item in fresh if item.key is not None])
+        self._rows.remove([item.key for item in withdrawn if item.key is not None], [self._me])
         self._rows.insert([d for d in fresh if d.key is None], now, admitted=not inside)
         return duplicates
 
@@ -364,6 +354,19 @@ class DatabaseOutbox:
         finally:
             if opened and not connection.in_atomic_block:
                 connection.close()
+
+
+def _first_of_each(
+    deliveries: Sequence[Delivery], identities: Collection[str]
+) -> tuple[list[Delivery], list[Delivery]]:
+    """Part the first delivery of each of some identities from the rest."""
+    wanted = set(identities)
+    first: list[Delivery] = []
+    rest: list[Delivery] = []
+    for item in deliveries:
+        (first if identity(item) in wanted else rest).append(item)
+        wanted.discard(identity(item))
+    return first, rest
 
 
 def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -153,13 +153,14 @@ class Rows:
                 for chunk in _chunks([row.pk for row in rows]):
                     self.waiting.filter(pk__in=chunk).update(**lease)
             return rows
-        # Whoever is first gets a row; the others do not find it leased by nobody any more.
-        rows = _fitting(due[:limit], max_bytes)
-        won: set[int] = set()
-        for chunk in _chunks([row.pk for row in rows]):
+        # Whoever is first gets a row; the others do not find it ready any more. It is read again
+        # then: in the meantime the request that held it may have completed it.
+        wanted = [row.pk for row in _fitting(due[:limit], max_bytes)]
+        won: list[WaitingDelivery] = []
+        for chunk in _chunks(wanted):
             ready.filter(pk__in=chunk).update(**lease)
-            won.update(self.waiting.filter(pk__in=chunk, owner=owner).values_list("pk", flat=True))
-        return [row for row in rows if row.pk in won]
+            won += self.waiting.filter(pk__in=chunk, owner=owner).order_by("due", "id")
+        return won
 
     def admit_claimed(
         self, rows: Sequence[WaitingDelivery], owner: str, now: float

@@ -13,7 +13,7 @@ django.setup()
 import capi_django  # noqa: E402
 from bookshop.models import Line, Order  # noqa: E402
 from bookshop.signals import order_placed  # noqa: E402
-from django.db import transaction  # noqa: E402
+from django.db import connections, transaction  # noqa: E402
 from ledger import note  # noqa: E402
 
 
@@ -36,6 +36,8 @@ def write(seed, count):
     chance = random.Random(seed)
     for number in range(count):
         dies = chance.random() < 0.01
+        if dies:
+            connections.close_all()
         if dies and os.fork() == 0:
             once(chance, f"{seed}-{number}", dies=True)
             os._exit(1)
