@@ -41,11 +41,14 @@ urlpatterns = [path("page/", page), path("api/", lambda request: HttpResponse(b"
 
 
 def nothing(get_response):
-    return lambda request: get_response(request)
+    def middleware(request):
+        return get_response(request)
+
+    return middleware
 
 
 def segment(get_response):
-    import segment.analytics as analytics
+    from segment import analytics
 
     analytics.write_key, analytics.host, analytics.max_queue_size = "key", CLOSED, 10_000_000
 
