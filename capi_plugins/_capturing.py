@@ -177,7 +177,6 @@ class Capturing:
                 reason = "duplicate: this event_id was queued within the last 48 hours"
                 self.dropped(event, delivery.destination, reason)
         if stored.refused:
-            _log.error("outbox is full: %d deliveries lost", len(stored.refused))
             signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
 
 

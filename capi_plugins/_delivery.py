@@ -18,6 +18,7 @@ from capi_plugins.outbox.base import (
 )
 
 _log = logging.getLogger("capi_plugins.delivery")
+_SAY_FULL_EVERY = 60.0
 
 
 class _Process:
@@ -54,6 +55,7 @@ class Delivering:
         self._grace = grace
         self._clock = clock
         self._processes: dict[int, _Process] = {}
+        self._lost, self._say_full_from = 0, 0.0
 
     def joins(self, database: str) -> bool:
         """Whether what is put now becomes a part of an open transaction of a database."""
@@ -87,6 +89,8 @@ class Delivering:
             stored = process.outbox.complete(deliveries, withdrawn)
         else:
             stored = process.outbox.put(deliveries)
+        if stored.refused:
+            self._say_full(len(stored.refused))
         if len(stored.refused) + len(stored.duplicates) < len(deliveries):
             try:
                 self._start(process, deliveries)
@@ -94,6 +98,14 @@ class Delivering:
                 # They are stored: whoever looks into the outbox next finds them.
                 _log.error("delivery did not start: %s", type(error).__name__)
         return stored
+
+    def _say_full(self, lost: int) -> None:
+        """Log a full outbox once a minute: while it is full it is so for every event."""
+        self._lost += lost
+        now = time.monotonic()
+        if now >= self._say_full_from:
+            _log.error("outbox is full: %d deliveries lost", self._lost)
+            self._lost, self._say_full_from = 0, now + _SAY_FULL_EVERY
 
     def _start(self, process: _Process, deliveries: Sequence[Delivery]) -> None:
         if process.outbox.inline:

@@ -47,7 +47,7 @@ class Visit:
         return request_context(
             method=request.method or "",
             url=_url(request),
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers=_headers(request.META),
             remote_addr=request.META.get("REMOTE_ADDR"),
             trusted_proxies=self.client.settings.trusted_proxies,
             user=user,
@@ -195,6 +195,19 @@ def looking_early() -> Iterator[None]:
         return
     with visitor.keeping_session(visit.request), visit.one_copy():
         yield
+
+
+def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Read headers as ``request.headers`` does, without the wrapper it makes for each."""
+    found = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in meta.items()
+        if key.startswith("HTTP_") and isinstance(value, str)
+    }
+    for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if meta.get(key):
+            found[key.replace("_", "-").lower()] = str(meta[key])
+    return found
 
 
 def _url(request: HttpRequest) -> str:
