@@ -70,6 +70,20 @@ def client() -> Client | None:
     return _current().client
 
 
+def outbox_database(client: Client) -> str | None:
+    """Name the database that deliveries wait in, or None if they wait elsewhere.
+
+    Args:
+        client: The client.
+    """
+    if client.settings.delivery.outbox not in _IN_DATABASE:
+        return None
+    from capi_django.outbox import database, keeps  # noqa: PLC0415 - models are not loaded before
+
+    alias = database(client.settings)
+    return alias if keeps(alias) else None
+
+
 def track(client: Client, build: Callable[[], Event | None]) -> None:
     """Note an event; in a transaction of the outbox's own database it goes with that.
 
@@ -77,15 +91,11 @@ def track(client: Client, build: Callable[[], Event | None]) -> None:
         client: The client.
         build: Makes the event.
     """
-    delivery = client.settings.delivery
     try:
-        if delivery.outbox in _IN_DATABASE:
-            from capi_django.outbox import database  # noqa: PLC0415 - models are not loaded before
-
-            alias = database(client.settings)
-            if client.joins(alias):
-                transactions.note(client, build, alias=alias)
-                return
+        alias = outbox_database(client)
+        if alias is not None and client.joins(alias):
+            transactions.note(client, build, alias=alias)
+            return
     except Exception as error:
         client.failed("track", error)
     client.note(build)

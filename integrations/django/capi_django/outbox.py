@@ -50,9 +50,7 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> O
     """
     delivery = settings.delivery
     alias = database(settings)
-    connection: Any = connections[alias]
-    missing = connection.settings_dict["ENGINE"] == "django.db.backends.dummy"
-    if missing or (connection.vendor == "sqlite" and connection.is_in_memory_db()):
+    if not keeps(alias):
         # It ends with the process anyway, and a worker's thread would lock the host's tables.
         return MemoryOutbox(
             max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
@@ -63,6 +61,18 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> O
 def database(settings: Settings) -> str:
     """Name the database of the outbox: that of the settings, else what the routers say."""
     return settings.delivery.database or router.db_for_write(WaitingDelivery)
+
+
+def keeps(alias: str) -> bool:
+    """Whether there is a database, and it outlives the process.
+
+    Args:
+        alias: Name of the database.
+    """
+    connection: Any = connections[alias]
+    if connection.settings_dict["ENGINE"] == "django.db.backends.dummy":
+        return False
+    return not (connection.vendor == "sqlite" and connection.is_in_memory_db())
 
 
 def is_migrated(alias: str) -> bool:
