@@ -43,7 +43,7 @@ class WaitingDelivery(_Stored):
     owner: models.Field[str, str] = models.CharField(max_length=32, default="", blank=True)
     leased_until: models.Field[float, float] = models.FloatField(default=0)
 
-    class Meta:
+    class Meta(_Stored.Meta):
         """How Django calls and finds it."""
 
         verbose_name = "waiting delivery"
@@ -62,7 +62,7 @@ class DeadLetter(_Stored):
     reason: models.Field[str, str] = models.TextField()
     died_at: models.Field[float, float] = models.FloatField()
 
-    class Meta:
+    class Meta(_Stored.Meta):
         """How Django calls and finds it."""
 
         verbose_name = "dead letter"

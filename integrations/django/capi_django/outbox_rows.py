@@ -32,7 +32,8 @@ _Row = TypeVar("_Row")
 class DatabaseClock(Func):
     """Seconds since the epoch by the clock of the database, which all relays share."""
 
-    output_field = FloatField()
+    def __init__(self) -> None:
+        super().__init__(output_field=FloatField())
 
     def as_sql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         """Take this machine's clock where none of the below fits."""
@@ -54,7 +55,6 @@ class DatabaseClock(Func):
 class _Contains(Func):
     """Whether some bytes stand in others."""
 
-    output_field = BooleanField()
     template = "(INSTR(%(expressions)s) > 0)"
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
@@ -255,8 +255,8 @@ class Rows:
     def _contains(self, needle: bytes) -> _Contains:
         wanted = Value(needle, output_field=BinaryField())
         if connections[self.alias].vendor == "postgresql":
-            return _Contains(wanted, F("payload"))
-        return _Contains(F("payload"), wanted)
+            return _Contains(wanted, F("payload"), output_field=BooleanField())
+        return _Contains(F("payload"), wanted, output_field=BooleanField())
 
     # ------------------------------------------------------------------ looking, tidying
 
