@@ -19,6 +19,7 @@ from capi_plugins.exceptions import ConfigurationError, PluginError
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
 
 _log = logging.getLogger("capi_plugins.configure")
@@ -195,6 +196,8 @@ def _outbox(
             max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
         )
 
+    if delivery.outbox.startswith("sqlite:"):
+        return _sqlite(delivery.outbox, clock, problems)
     known: dict[str, OutboxFactory] = {
         "auto": memory(MemoryOutbox),
         "memory": memory(MemoryOutbox),
@@ -226,3 +229,18 @@ def _outbox(
         )
     chosen = factory or known["memory"]
     return lambda: chosen(settings)
+
+
+def _sqlite(url: str, clock: Callable[[], float], problems: list[str]) -> Callable[[], Outbox]:
+    place, wrong = parse_place(url)
+    problems.extend(f"CAPI['DELIVERY']['OUTBOX'] {problem}" for problem in wrong)
+
+    def make() -> Outbox:
+        # Only those who use it pay for sqlite3.
+        from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
+
+        return SqliteOutbox(
+            place.path, max_bytes=place.max_bytes, power_safe=place.power_safe, clock=clock
+        )
+
+    return make
