@@ -131,7 +131,7 @@ class DeliverySettings:
     """``DELIVERY``: where deliveries wait and how they leave.
 
     Attributes:
-        outbox: ``auto``, ``memory``, ``immediate``, or what the adapter offers.
+        outbox: ``auto``, ``memory``, ``immediate``, ``sqlite:///path``, or what the adapter offers.
         worker: ``thread``, ``external`` or ``celery``.
         batch_size: Most events in one request, 1 to 1000.
         max_attempts: Requests an event may fail in before it is given up.

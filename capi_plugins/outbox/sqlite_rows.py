@@ -130,13 +130,16 @@ def destinations(connection: sqlite3.Connection) -> list[tuple[str, int]]:
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:
     """How many wait, how many are dead, and when the oldest waiting one was put."""
-    waiting, oldest = connection.execute(
-        "SELECT COUNT(*), MIN(put_at) FROM delivery WHERE reason IS NULL"
-    ).fetchone()
-    dead = connection.execute("SELECT COUNT(*) FROM delivery WHERE reason IS NOT NULL").fetchone()[
-        0
-    ]
-    return waiting, dead, oldest
+
+    def number(query: str) -> float | None:
+        row = connection.execute(query).fetchone()
+        return None if row is None else row[0]
+
+    waiting = number("SELECT COUNT(*) FROM delivery WHERE reason IS NULL")
+    dead = number("SELECT COUNT(*) FROM delivery WHERE reason IS NOT NULL")
+    # By id, which costs one row, where the smallest put_at would cost all of them.
+    oldest = number("SELECT put_at FROM delivery WHERE reason IS NULL ORDER BY id LIMIT 1")
+    return int(waiting or 0), int(dead or 0), oldest
 
 
 def dead_letters(connection: sqlite3.Connection, limit: int) -> list[DeadLetter]:

@@ -25,6 +25,23 @@ def test_what_one_process_puts_another_sends(open_outbox, others):
     assert other.ask("outbox.stats().waiting") == 0
 
 
+def test_in_a_race_there_are_never_two_senders_and_nothing_is_sent_twice(open_outbox, others):
+    processes = [others() for _ in range(4)]
+    for process in processes:
+        process.tell("send_all(300)")
+    sent, together = [], 0
+    for process in processes:
+        found, met = process.hear()
+        sent += found
+        together += met
+    outbox = open_outbox()
+    while batch := take(outbox):
+        outbox.delivered(batch)
+        sent += ids(batch)
+    assert together == 0
+    assert len(sent) == len(set(sent)) == 1200
+
+
 def test_while_one_sends_no_other_takes_from_the_same_destination(open_outbox, others):
     outbox, other = open_outbox(), others()
     outbox.put([delivery("1"), delivery("2"), delivery("3", "elsewhere")])
