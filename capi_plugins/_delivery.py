@@ -6,10 +6,26 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 
+import attrs
+
 from capi_plugins._worker import Worker
 from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats, Stored
 
 _log = logging.getLogger("capi_plugins.delivery")
+
+
+@attrs.frozen(kw_only=True)
+class FlushResult:
+    """What is left after a flush; true when nothing is.
+
+    Attributes:
+        waiting: Deliveries that still wait.
+    """
+
+    waiting: int
+
+    def __bool__(self) -> bool:
+        return self.waiting == 0
 
 
 class _Process:
@@ -66,6 +82,20 @@ class Delivering:
             return process.worker.flush(timeout)
         process.worker.run_inline(timeout=timeout)
         return process.outbox.stats().waiting
+
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox of this process."""
+        return self._process().outbox
+
+    def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
+        """Send what all processes of the outbox put, and do nothing else.
+
+        Args:
+            over: Whether to end; asked twice a second.
+            once: End as well as soon as nothing is due.
+        """
+        self._process().worker.serve(over, once=once)
 
     def stats(self) -> OutboxStats:
         """Count what the outbox holds."""

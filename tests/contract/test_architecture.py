@@ -151,7 +151,7 @@ LAYERS = [
     {"hookspecs", "destinations.base", "sources.base"},
     {"destinations", "sources", "segment", "outbox", "builtin", "insight", "context_store"},
     {"_discovery", "_plugins", "_triggers", "_retry"},
-    {"_pipeline", "_worker", "_delivery", "_scope"},
+    {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
     {"_client"},
     {"_configure"},
     {""},
