@@ -15,7 +15,7 @@ import click
 from capi_plugins.cli.doors import NotConfigured
 from capi_plugins.exceptions import ConfigurationError, PluginError
 
-COMMANDS = ("check", "plugins", "payload", "send", "sandbox", "demo")
+COMMANDS = ("check", "plugins", "payload", "send", "deliver", "sandbox", "demo")
 """Each is the function of the same name in the module ``<name>_command``."""
 
 EXIT_USAGE = 2
