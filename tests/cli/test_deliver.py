@@ -124,6 +124,8 @@ def test_a_second_signal_ends_it_at_once(start, shop, lead, sandbox, until):
 def test_several_at_once_send_everything_once(start, shop, lead, sandbox, until):
     client = shop(delivery="BATCH_SIZE = 5")
     processes = [start("--config", "capi.toml", "deliver") for _ in range(3)]
+    for process in processes:
+        assert b"delivering to meta" in process.stderr.readline()
     names = [str(number) for number in range(100)]
     for name in names:
         lead(client, name)
