@@ -122,10 +122,11 @@ class Sending:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
             elif outcome.verdict is Verdict.SPLIT:
+                self._standings.answered(lane.name, destination, now=self._clock())
                 self._die(part, _described(outcome))
             elif outcome.verdict is Verdict.DELIVERED:
                 lane.failures, lane.stopped = 0, False
-                self._standings.accepted(lane.name, destination, now=self._clock())
+                self._standings.answered(lane.name, destination, now=self._clock())
                 self._outbox.delivered(part)
                 self._tell(signals.delivered, deliveries=part, outcome=outcome)
             else:

@@ -37,13 +37,15 @@ class Standings:
         """
         known = self._known(name)
         until = known.stopped_until if known else None
-        if known is None or until is None or known.configuration != _fingerprint(destination):
+        if known is None or until is None or known.configuration != fingerprint(destination):
             return 0.0
         # Later than that, and the clock was set back since.
         return until if until <= now + STOPPED else 0.0
 
-    def accepted(self, name: str, destination: Destination | None, *, now: float) -> None:
-        """Note that a destination has accepted a batch; not every time, because it costs a write.
+    def answered(self, name: str, destination: Destination, *, now: float) -> None:
+        """Note that a destination deals with what it gets, accepted or refused.
+
+        It is written down now and then only, because it costs a commit.
 
         Args:
             name: The destination's name.
@@ -95,7 +97,7 @@ class Standings:
     ) -> None:
         standing = Standing(
             destination=name,
-            configuration=_fingerprint(destination),
+            configuration=fingerprint(destination),
             tried_at=now,
             failed_at=now,
             reason=reason,
@@ -117,7 +119,7 @@ class Standings:
                 _log.debug("the noticeboard cannot be written: %s", type(error).__name__)
 
 
-def _fingerprint(destination: Destination | None) -> str:
+def fingerprint(destination: Destination | None) -> str:
     """Tell configurations apart by a part of a digest, which gives no secret away."""
     if destination is None:
         return ""

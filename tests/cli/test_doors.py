@@ -142,6 +142,11 @@ def test_the_outbox_is_looked_after_through_every_door(door, tmp_path, sandbox):
     assert b"destination meta: 1 delivered" in result.stderr
     assert client.stats().waiting == 0
     client.close()
+    result = call(door, tmp_path, settings, "status", "--json")
+    assert json.loads(result.stdout)["destinations"][0]["state"] == "ok", result.stderr
+    assert call(door, tmp_path, settings, "dead", "list").stdout == b"No dead letters.\n"
+    result = call(door, tmp_path, settings, "forget", "--email", "a@example.com")
+    assert b": 0 removed" in result.stdout
 
 
 @pytest.mark.parametrize("door", DOORS)
