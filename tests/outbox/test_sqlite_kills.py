@@ -129,7 +129,9 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, 
     assert len(promised) > 20 * SECONDS
     assert kills > SECONDS
     assert set(promised) - set(arrived) == set()
-    assert {found.refusal.reason for found in sandbox.refused} <= {"injected"}
+    # A process killed in the middle of a request leaves one that cannot be read.
+    whole = [found for found in sandbox.refused if found.payload is not None]
+    assert {found.refusal.reason for found in whole} <= {"injected"}
     accepted = [found.payload["event_id"] for found in sandbox.accepted()]
     assert len(accepted) == len(set(accepted)), "each counts once"
     same = collections.defaultdict(set)
