@@ -68,14 +68,17 @@ class Worker:
                 self._start(self._lane(name))
             self._tell_lanes()
 
-    def run_inline(self, *, timeout: float | None = None) -> None:
+    def run_inline(self, *, timeout: float | None = None, only: str | None = None) -> None:
         """Deliver what is due in the calling thread.
 
         Args:
             timeout: Seconds for all of it; None: each request's own limit.
+            only: Name of the one destination; None: all.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         for name in self._outbox.waiting_for():
+            if only not in (None, name):
+                continue
             with self._changed:
                 lane = self._lane(name)
             while lane.not_before <= self._clock() and not self._is_over(deadline):
