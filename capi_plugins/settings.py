@@ -141,6 +141,8 @@ class DeliverySettings:
         queue_size: Most deliveries in memory.
         queue_bytes: Most bytes of payload in memory.
         celery_app: Dotted path of the Celery app, when ``worker`` is ``celery``.
+        database: Where the outbox ``database`` is; None: where the host's routers say.
+        grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
 
     outbox: str = "auto"
@@ -152,6 +154,8 @@ class DeliverySettings:
     queue_size: int = 10_000
     queue_bytes: int = 32_000_000
     celery_app: str | None = None
+    database: str | None = None
+    grace: float = 60.0
 
 
 @attrs.frozen(kw_only=True)
@@ -356,6 +360,8 @@ def _delivery(top: Section) -> DeliverySettings:
         queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
         queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
         celery_app=section.take("CELERY_APP", str),
+        database=section.take("DATABASE", str),
+        grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )
     if result.worker not in WORKERS:
         section.wrong("WORKER", f"must be one of {', '.join(map(repr, WORKERS))}")

@@ -163,6 +163,7 @@ LAYERS = [
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
     {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_capturing"},
     {"_client"},
     {"_configure"},
     {""},
