@@ -95,15 +95,28 @@ class Worker:
         Args:
             over: Whether to end; asked twice a second.
             once: End as well as soon as nothing is due.
+
+        Raises:
+            Exception: What the outbox raises, if it is for once; else that is waited out.
         """
+        failures = 0
         while not over():
-            if not self._can_start():
-                self.run_inline()
-            with self._changed:
-                self._tell_lanes()
-                seen = self._news
-            if once and not self._any_progress(0.0):
-                return
+            seen = self._news
+            try:
+                if not self._can_start():
+                    self.run_inline()
+                with self._changed:
+                    self._tell_lanes()
+                    seen = self._news
+                if once and not self._any_progress(0.0):
+                    return
+                failures = 0
+            except Exception as error:
+                if once:
+                    raise
+                failures += 1
+                if failures == 1:
+                    _log.error("the outbox cannot be read: %s", type(error).__name__)
             self._wait_for_news(seen, _POLL)
 
     def flush(self, timeout: float) -> int:

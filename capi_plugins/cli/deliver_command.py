@@ -59,7 +59,12 @@ def _insist_on_somewhere_to_send_to(client: Client, door: Door) -> None:
 def _run(client: Client, outbox: Outbox, ended: Callable[[], bool], *, once: bool) -> None:
     names = ", ".join(client.destinations)
     _log.info("delivering to %s, %d waiting", names, outbox.stats().waiting)
-    client.delivering.serve(ended, once=once)
+    try:
+        client.delivering.serve(ended, once=once)
+    except Exception as error:
+        # The database of the host, say: its message may hold anything.
+        _log.error("the outbox cannot be read: %s", type(error).__name__)
+        raise click.exceptions.Exit(1) from None
     if ended():
         _log.info("stopping; what is under way is finished or kept")
         # The outbox is closed by this, so it is asked before.

@@ -12,7 +12,7 @@ from capi_plugins._standings import fingerprint
 from capi_plugins.outbox.base import Noticeboard, Outbox, OutboxStats, Standing
 
 Sender = Literal["idle", "at work", "missing", "unknown"]
-State = Literal["ok", "failing", "stopped", "not tried"]
+State = Literal["ok", "failing", "stopped", "not tried", "unknown"]
 _SENDER_PATIENCE = 120.0
 _FAILURE_PATIENCE = 300.0
 
@@ -23,7 +23,8 @@ class DestinationHealth:
 
     Attributes:
         name: Its name.
-        state: ``stopped``: its configuration is wrong; ``failing``: it did not accept last.
+        state: ``stopped``: its configuration is wrong; ``failing``: it did not accept last;
+            ``unknown``: the outbox keeps no notes of that.
         tried_at: When something was sent there last, seconds since the epoch.
         failed_at: When it last did not accept.
         reason: What it said then, in words without match keys.
@@ -65,10 +66,12 @@ def look(client: Client, outbox: Outbox, now: float) -> Health:
     """
     stats = outbox.stats()
     known: dict[str, Standing] = {}
+    untold: State = "unknown"
     if isinstance(outbox, Noticeboard) and stats.problem is None:
+        untold = "not tried"
         known = {standing.destination: standing for standing in outbox.standings()}
     names = sorted({*client.destinations, *outbox.waiting_for()})
-    destinations = tuple(_destination(client, name, known.get(name)) for name in names)
+    destinations = tuple(_destination(client, name, known.get(name), untold) for name in names)
     sender = _sender(outbox, stats, destinations, known, now)
     waited = now - stats.oldest if stats.oldest is not None else 0.0
     return Health(
@@ -79,9 +82,11 @@ def look(client: Client, outbox: Outbox, now: float) -> Health:
     )
 
 
-def _destination(client: Client, name: str, standing: Standing | None) -> DestinationHealth:
+def _destination(
+    client: Client, name: str, standing: Standing | None, untold: State
+) -> DestinationHealth:
     if standing is None:
-        return DestinationHealth(name=name, state="not tried")
+        return DestinationHealth(name=name, state=untold)
     changed = standing.configuration != fingerprint(client.destinations.get(name))
     state: State = "ok"
     if standing.stopped_until is not None:

@@ -44,7 +44,9 @@ def consent_option(function: Any) -> Any:
 
 @click.command()
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option("--now", type=moment, metavar="ISO", help="Fix the clock, for results that do not change.")
+@click.option(
+    "--now", type=moment, metavar="ISO", help="Fix the clock, for results that do not change."
+)
 @click.option("--destination", metavar="NAME", help="Only what this destination gets.")
 @consent_option
 def payload(

@@ -96,6 +96,8 @@ def _destination(each: DestinationHealth, now: float, *, urgent: bool) -> Proble
     if each.state == "failing":
         text = f"{name}: {each.reason}, {_ago(each.failed_at, now)}"
         return Problem("error" if urgent else "warn", text, "it is tried again by itself")
+    if each.state == "unknown":
+        return Problem("ok", f"{name}: how it answers is in the log alone")
     if each.state == "not tried":
         return Problem("ok", f"{name}: nothing was sent there with these settings yet")
     text = f"{name} accepts, last seen {_ago(each.tried_at, now)}"
