@@ -6,8 +6,9 @@ plugins, and for events that a program makes itself.
 
 from __future__ import annotations
 
-from capi_plugins._client import Client, FlushResult
+from capi_plugins._client import Client
 from capi_plugins._configure import configure
+from capi_plugins._delivery import FlushResult
 from capi_plugins._scope import RequestScope
 from capi_plugins._triggers import Trigger
 from capi_plugins.consent import Consent

@@ -11,11 +11,9 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from capi_plugins import signals
 from capi_plugins._capturing import Capturing
-from capi_plugins._delivery import Delivering
+from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
@@ -32,20 +30,6 @@ from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source, SourceRequest
 
 _log = logging.getLogger("capi_plugins.client")
-
-
-@attrs.frozen(kw_only=True)
-class FlushResult:
-    """What is left after a flush; true when nothing is.
-
-    Attributes:
-        waiting: Deliveries that still wait.
-    """
-
-    waiting: int
-
-    def __bool__(self) -> bool:
-        return self.waiting == 0
 
 
 class Client:
@@ -311,6 +295,11 @@ class Client:
             timeout: Most seconds to wait.
         """
         return FlushResult(waiting=self._delivering.flush(timeout))
+
+    @property
+    def delivering(self) -> Delivering:
+        """Outbox and worker of this process, for those who look after them."""
+        return self._delivering
 
     def stats(self) -> OutboxStats:
         """Count what the outbox of this process holds."""

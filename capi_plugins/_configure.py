@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import time
@@ -75,6 +76,8 @@ def configure(
     )
     triggers = _triggers(settings, loaded, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
+    if settings.delivery.worker == "celery":
+        problems.extend(_celery_problems(settings))
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -89,7 +92,28 @@ def configure(
         clock=clock,
     )
     made.append(client)
+    if settings.delivery.worker == "celery":
+        _use_celery(client)
     return client
+
+
+def _celery_problems(settings: Settings) -> list[str]:
+    path = "CAPI['DELIVERY']"
+    if importlib.util.find_spec("celery") is None:
+        return [f"{path}['WORKER'] 'celery' needs Celery: pip install 'capi-plugins[celery]'"]
+    if "." not in (settings.delivery.celery_app or ""):
+        wanted = "the dotted path of your Celery app, such as 'shop.celery.app'"
+        return [f"{path}['CELERY_APP'] is required with the WORKER 'celery': {wanted}"]
+    return []
+
+
+def _use_celery(client: Client) -> None:
+    # Only those who use it pay for Celery.
+    from capi_plugins.celery_nudge import Nudges, serve  # noqa: PLC0415
+
+    app = client.settings.delivery.celery_app or ""
+    client.delivering.nudge_with(lambda: Nudges(app))
+    serve(client.delivering)
 
 
 def _destinations(

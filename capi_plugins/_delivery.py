@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import attrs
 
 from capi_plugins._worker import Worker
 from capi_plugins.outbox.base import (
@@ -21,10 +24,37 @@ _log = logging.getLogger("capi_plugins.delivery")
 _SAY_FULL_EVERY = 60.0
 
 
+@attrs.frozen(kw_only=True)
+class FlushResult:
+    """What is left after a flush; true when nothing is.
+
+    Attributes:
+        waiting: Deliveries that still wait.
+    """
+
+    waiting: int
+
+    def __bool__(self) -> bool:
+        return self.waiting == 0
+
+
+class Nudger(Protocol):
+    """Tells workers elsewhere that something waits; see ``capi_plugins.celery_nudge.Nudges``."""
+
+    def nudge(self, destinations: Collection[str]) -> None:
+        """Say for which destinations; never waits and never raises."""
+        ...
+
+    def close(self, timeout: float) -> None:
+        """Say what was not said yet, if it does not take long."""
+        ...
+
+
 class _Process:
-    def __init__(self, outbox: Outbox, worker: Worker) -> None:
+    def __init__(self, outbox: Outbox, worker: Worker, nudger: Nudger | None) -> None:
         self.outbox = outbox
         self.worker = worker
+        self.nudger = nudger
 
 
 class Delivering:
@@ -56,6 +86,15 @@ class Delivering:
         self._clock = clock
         self._processes: dict[int, _Process] = {}
         self._lost, self._say_full_from = 0, 0.0
+        self._nudger: Callable[[], Nudger] | None = None
+
+    def nudge_with(self, nudger: Callable[[], Nudger]) -> None:
+        """Have workers elsewhere told of what is put.
+
+        Args:
+            nudger: Makes who tells them, for each process one.
+        """
+        self._nudger = nudger
 
     def joins(self, database: str) -> bool:
         """Whether what is put now becomes a part of an open transaction of a database."""
@@ -112,6 +151,8 @@ class Delivering:
             process.worker.run_inline()
         elif self._threads:
             process.worker.wake({delivery.destination for delivery in deliveries})
+        elif process.nudger is not None:
+            process.nudger.nudge({delivery.destination for delivery in deliveries})
 
     def flush(self, timeout: float) -> int:
         """Wait until everything is delivered; return how many deliveries still wait."""
@@ -120,6 +161,29 @@ class Delivering:
             return process.worker.flush(timeout)
         process.worker.run_inline(timeout=timeout)
         return process.outbox.stats().waiting
+
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox of this process."""
+        return self._process().outbox
+
+    def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
+        """Send what all processes of the outbox put, and do nothing else.
+
+        Args:
+            over: Whether to end; asked twice a second.
+            once: End as well as soon as nothing is due.
+        """
+        self._process().worker.serve(over, once=once)
+
+    def drain(self, destination: str | None, timeout: float) -> None:
+        """Send what is due, in the calling thread.
+
+        Args:
+            destination: Only to this one; None: to all.
+            timeout: Most seconds.
+        """
+        self._process().worker.run_inline(timeout=timeout, only=destination)
 
     def stats(self) -> OutboxStats:
         """Count what the outbox holds."""
@@ -134,6 +198,8 @@ class Delivering:
         process = self._processes.get(os.getpid())
         if process is None:
             return 0
+        if process.nudger is not None:
+            process.nudger.close(timeout)
         waiting = process.worker.close(timeout)
         process.outbox.close()
         return waiting
@@ -143,6 +209,7 @@ class Delivering:
         process = self._processes.get(pid)
         if process is None:
             outbox = self._outbox()
+            made = _Process(outbox, self._worker(outbox), self._nudger and self._nudger())
             # setdefault is atomic, so that no lock is needed that a fork could leave locked.
-            process = self._processes.setdefault(pid, _Process(outbox, self._worker(outbox)))
+            process = self._processes.setdefault(pid, made)
         return process

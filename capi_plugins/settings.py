@@ -1,7 +1,7 @@
 """The settings: one dictionary, ``CAPI``, the same in every framework.
 
-``Settings.read`` finds every mistake at once, each with its path and, where a name is close to a
-known one, a suggestion. Secrets stay inside the destinations' own options and are never shown.
+``Settings.read`` finds every mistake at once, with its path and a suggestion. Secrets stay inside
+the destinations' own options and are never shown.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from capi_plugins.client_address import MOST_HOPS, parse_network
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
 WORKERS = ("thread", "external", "celery")
+_GENERAL = ("KIND", "EVENTS")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -139,6 +140,7 @@ class DeliverySettings:
         exit_timeout: Seconds a process may spend on delivering what is left when it exits.
         queue_size: Most deliveries in memory.
         queue_bytes: Most bytes of payload in memory.
+        celery_app: Dotted path of the Celery app, when ``worker`` is ``celery``.
         database: Where the outbox ``database`` is; None: where the host's routers say.
         grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
@@ -151,6 +153,7 @@ class DeliverySettings:
     exit_timeout: float = 2.0
     queue_size: int = 10_000
     queue_bytes: int = 32_000_000
+    celery_app: str | None = None
     database: str | None = None
     grace: float = 60.0
 
@@ -169,8 +172,7 @@ class Settings:
         user_data: ``UserData`` fields and where they are on the signed-in user.
         browser: Options of the browser half, as written.
         delivery: Where deliveries wait and how they leave.
-        trusted_proxies: Number of proxies in front of the host, or their networks; see
-            ``capi_plugins.client_address``.
+        trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
         disabled_plugins: Names of plugins that are not to be loaded.
         autoload: Whether installed plugins are loaded by themselves.
@@ -270,9 +272,6 @@ def _destinations(top: Section) -> dict[str, DestinationSettings]:
     return found
 
 
-_GENERAL = ("KIND", "EVENTS")
-
-
 def _consent(top: Section, *, required: bool) -> ConsentSettings:
     section = Section(top.at("CONSENT"), top.take("CONSENT", Mapping), top.problems)
     default = section.take("DEFAULT", str)
@@ -360,6 +359,7 @@ def _delivery(top: Section) -> DeliverySettings:
         exit_timeout=float(number("EXIT_TIMEOUT", base.exit_timeout, 0, 300, real)),
         queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
         queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
+        celery_app=section.take("CELERY_APP", str),
         database=section.take("DATABASE", str),
         grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )

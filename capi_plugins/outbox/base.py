@@ -66,6 +66,28 @@ class DeadLetter:
 
 
 @attrs.frozen(kw_only=True)
+class Standing:
+    """How a destination has taken what was sent to it.
+
+    Attributes:
+        destination: Its name.
+        configuration: Tells the configuration it was tried with from others; it is no secret.
+        tried_at: When something was sent there last, seconds since the epoch.
+        failed_at: When it last did not accept; None: never.
+        reason: Why it did not, in words without match keys.
+        stopped_until: Its configuration is wrong: when it is tried again, seconds since the epoch.
+            None: it is not stopped.
+    """
+
+    destination: str
+    configuration: str
+    tried_at: float
+    failed_at: float | None = None
+    reason: str | None = None
+    stopped_until: float | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Stored:
     """What ``put`` did not store.
 
@@ -190,6 +212,22 @@ class Outbox(Protocol):
 
     def close(self) -> None:
         """Release what the outbox holds open. What is stored stays stored."""
+        ...
+
+
+@runtime_checkable
+class Noticeboard(Protocol):
+    """What an outbox of several processes may offer besides: each tells the others what it knows.
+
+    Without it every process finds out for itself that a destination is stopped.
+    """
+
+    def post(self, standing: Standing) -> None:
+        """Replace what is known of a destination."""
+        ...
+
+    def standings(self) -> Sequence[Standing]:
+        """Return what is known of every destination that was tried, by name."""
         ...
 
 

@@ -170,6 +170,40 @@ def test_a_worker_elsewhere_gets_no_thread_here(make, post):
     assert post.events == []
 
 
+class Moody(MemoryOutbox):
+    """Cannot be read at first."""
+
+    durable = True
+    failures = 3
+
+    def waiting_for(self):
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("password")
+        return super().waiting_for()
+
+
+def moody(make, outbox):
+    return make(
+        DELIVERY={"OUTBOX": "moody", "WORKER": "external", "EXIT_TIMEOUT": 0},
+        options={"outboxes": {"moody": lambda settings: outbox}},
+    )
+
+
+def test_a_worker_of_its_own_waits_out_an_outbox_that_cannot_be_read(make, post, caplog):
+    client = moody(make, Moody())
+    client.track("Lead")
+    client.delivering.serve(lambda: bool(post.events))
+    assert caplog.text.count("the outbox cannot be read: ConnectionError") == 1
+    assert "password" not in caplog.text
+
+
+def test_for_once_it_does_not_wait(make, post):
+    client = moody(make, Moody())
+    with pytest.raises(ConnectionError):
+        client.delivering.serve(lambda: False, once=True)
+
+
 def test_without_threads_events_wait_and_leave_with_a_flush(make, post, monkeypatch):
     client = make(DELIVERY=MEMORY)
 
