@@ -11,6 +11,7 @@ from typing import Any
 
 from capi_plugins import signals
 from capi_plugins._client import Client
+from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
 from capi_plugins.builtin import builtin_plugins
@@ -19,6 +20,7 @@ from capi_plugins.exceptions import ConfigurationError, PluginError
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.segment import read_options
 from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
 
 _log = logging.getLogger("capi_plugins.configure")
@@ -74,6 +76,7 @@ def configure(
     )
     triggers = _triggers(settings, loaded, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
+    read_options(settings.segment, problems, parse_lookup)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
