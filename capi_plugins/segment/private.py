@@ -59,8 +59,9 @@ class Person:
         self._names = [name for name in found if len(name) > len(" x ")]
         whole = _words(" ".join(names))
         self._whole = whole if len(names) > 1 else ""
+        # A number is also written without its prefix.
         self._phones = [
-            digits
+            digits[-_FEWEST_DIGITS:]
             for phone in _texts(user.phone)
             if len(digits := _digits(phone)) >= _FEWEST_DIGITS
         ]
