@@ -8,7 +8,7 @@ from typing import Any
 from capi_plugins.events import Content, FieldNote
 from capi_plugins.segment.message import amount, first, folded, text
 from capi_plugins.segment.options import Options
-from capi_plugins.segment.private import Person
+from capi_plugins.segment.private import Person, has_email
 from capi_plugins.segment.spec import COUNTED, Rule
 
 _LISTS = ("products", "items", "contents", "lineitems")
@@ -109,7 +109,7 @@ def _content(product: Mapping[str, Any], options: Options) -> Content | None:
     quantity = _quantity(product)
     for name in options.product_id:
         identifier = text(product.get(name))
-        if identifier is not None:
+        if identifier is not None and not has_email(identifier):
             return (
                 Content(
                     id=identifier,

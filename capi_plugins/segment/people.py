@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from capi_plugins.events import FieldNote, UserData
+from capi_plugins.http_context import MOST_USER_AGENT, printable
 from capi_plugins.segment.message import Message, first, folded, mapping, text, texts
 from capi_plugins.segment.private import has_email, without_emails
 from capi_plugins.segment.spec import ADDRESS, IDS, TRAITS
@@ -117,7 +118,7 @@ def user_agent(message: Message) -> str | None:
     value = message.context.get("useragent")
     if not isinstance(value, str):
         return None
-    return without_emails("".join(char for char in value if char.isprintable()).strip()) or None
+    return without_emails(printable(value[:_MOST_QUERY]))[:MOST_USER_AGENT].strip() or None
 
 
 def _cookies(message: Message) -> Mapping[str, str]:

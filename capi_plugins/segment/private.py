@@ -11,7 +11,6 @@ from capi_plugins.events import UserData
 from capi_plugins.segment.personal_names import is_personal_name
 
 _EMAIL = re.compile(r"[^\s@\uff20][@\uff20][^\s@\uff20]|%(?:25)*40", re.IGNORECASE)
-_EMAIL_SEGMENT = re.compile(r"[^/]*(?:[@\uff20]|%(?:25)*40)[^/]*", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _DEEPEST = 5
 _FEWEST_DIGITS = 7
@@ -41,7 +40,8 @@ def clean_url(url: str) -> str:
     path, mark, query = path.partition("?")
     host = host.rpartition("@")[2]
     kept = "&".join(part for part in query.split("&") if not has_email(part))
-    cleaned = scheme + separator + host + slash + _EMAIL_SEGMENT.sub("", path)
+    path = "/".join("" if has_email(segment) else segment for segment in path.split("/"))
+    cleaned = scheme + separator + host + slash + path
     cleaned += mark + kept if kept else ""
     return "" if has_email(cleaned) else cleaned
 
