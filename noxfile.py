@@ -99,7 +99,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(place / "dist"), silent=True)
     built = next((place / "dist").glob("*.whl"))
     _install(session, f"{built}[django,flask]", "-c", "constraints.txt")
-    for name in ("tests", "docs", "README.md", "CHANGELOG.md", "pyproject.toml"):
+    for name in ("tests", "docs", "examples", "README.md", "CHANGELOG.md", "pyproject.toml"):
         source = Path(name)
         target = place / name
         if source.is_dir():

@@ -317,7 +317,6 @@ class Client:
                 reason = "duplicate: this event_id was queued within the last 48 hours"
                 self._dropped(event, delivery.destination, reason)
         if stored.refused:
-            _log.error("outbox is full: %d deliveries lost", len(stored.refused))
             signals.tell(signals.outbox_full, self, deliveries=stored.refused)
 
     def _dropped(self, event: Event | None, destination: str | None, reason: str) -> None:

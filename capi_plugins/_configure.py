@@ -20,6 +20,7 @@ from capi_plugins.exceptions import ConfigurationError, PluginError
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.segment import read_options
 from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
 
@@ -198,13 +199,15 @@ def _outbox(
             max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
         )
 
+    if delivery.outbox.startswith("sqlite:"):
+        return _sqlite(delivery.outbox, clock, problems)
     known: dict[str, OutboxFactory] = {
         "auto": memory(MemoryOutbox),
         "memory": memory(MemoryOutbox),
         "immediate": memory(ImmediateOutbox),
         **offered,
     }
-    factory = known.get(delivery.outbox)
+    factory: OutboxFactory | None = known.get(delivery.outbox)
     if delivery.worker != "thread" and delivery.outbox in ("auto", "memory", "immediate"):
         problems.append(
             f"CAPI['DELIVERY']['WORKER'] {delivery.worker!r} needs an outbox that other processes "
@@ -227,5 +230,20 @@ def _outbox(
         problems.append(
             "CAPI['DELIVERY']['OUTBOX'] is not an outbox; " + suggest(delivery.outbox, known)
         )
-    chosen: OutboxFactory = factory or known["memory"]
+    chosen = factory or known["memory"]
     return lambda: chosen(settings)
+
+
+def _sqlite(url: str, clock: Callable[[], float], problems: list[str]) -> Callable[[], Outbox]:
+    place, wrong = parse_place(url)
+    problems.extend(f"CAPI['DELIVERY']['OUTBOX'] {problem}" for problem in wrong)
+
+    def make() -> Outbox:
+        # Only those who use it pay for sqlite3.
+        from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
+
+        return SqliteOutbox(
+            place.path, max_bytes=place.max_bytes, power_safe=place.power_safe, clock=clock
+        )
+
+    return make

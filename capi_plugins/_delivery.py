@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 
 from capi_plugins._worker import Worker
 from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats, Stored
 
 _log = logging.getLogger("capi_plugins.delivery")
+_SAY_FULL_EVERY = 60.0
 
 
 class _Process:
@@ -40,11 +42,14 @@ class Delivering:
         self._worker = worker
         self._threads = threads
         self._processes: dict[int, _Process] = {}
+        self._lost, self._say_full_from = 0, 0.0
 
     def put(self, deliveries: Sequence[Delivery]) -> Stored:
         """Queue deliveries; see ``Outbox.put``."""
         process = self._process()
         stored = process.outbox.put(deliveries)
+        if stored.refused:
+            self._say_full(len(stored.refused))
         if len(stored.refused) + len(stored.duplicates) < len(deliveries):
             try:
                 self._start(process, deliveries)
@@ -52,6 +57,14 @@ class Delivering:
                 # They are stored: whoever looks into the outbox next finds them.
                 _log.error("delivery did not start: %s", type(error).__name__)
         return stored
+
+    def _say_full(self, lost: int) -> None:
+        """Log a full outbox once a minute: while it is full it is so for every event."""
+        self._lost += lost
+        now = time.monotonic()
+        if now >= self._say_full_from:
+            _log.error("outbox is full: %d deliveries lost", self._lost)
+            self._lost, self._say_full_from = 0, now + _SAY_FULL_EVERY
 
     def _start(self, process: _Process, deliveries: Sequence[Delivery]) -> None:
         if process.outbox.inline:

@@ -87,10 +87,11 @@ class Trigger:
             if key is not None:
                 fields["event_id"] = f"{self.event}.{key}"
         for group, lookups in (("user_data", self.user_data), ("custom_data", self.custom_data)):
-            fields[group] = {
-                name: _found(f"{group}.{name}", lookup, offer, notes)
-                for name, lookup in lookups.items()
-            }
+            if lookups:
+                fields[group] = {
+                    name: _found(f"{group}.{name}", lookup, offer, notes)
+                    for name, lookup in lookups.items()
+                }
         event = Event.from_dict(fields)
         return attrs.evolve(event, notes=event.notes + tuple(notes)) if notes else event
 

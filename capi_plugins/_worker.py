@@ -23,6 +23,8 @@ from capi_plugins.settings import DeliverySettings
 
 _log = logging.getLogger("capi_plugins.worker")
 _IDLE = 60.0
+_POLL = 0.5
+_MOMENT = 0.05
 _MOST_REFUSALS = 64
 
 
@@ -67,7 +69,12 @@ class Worker:
         self._tell = tell
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
+        # The outbox is never asked with the condition held: it may have to wait for a file, and
+        # requests need the condition to wake lanes. Counting the news keeps wake-ups from getting
+        # lost in between.
         self._changed = threading.Condition()
+        self._news = 0
+        self._looked = not outbox.durable
         self._closed = False
 
     # ------------------------------------------------------------------ from other threads
@@ -77,7 +84,7 @@ class Worker:
         with self._changed:
             for name in destinations:
                 self._start(self._lane(name))
-            self._changed.notify_all()
+            self._tell_lanes()
 
     def run_inline(self, *, timeout: float | None = None) -> None:
         """Deliver what is due in the calling thread.
@@ -107,26 +114,38 @@ class Worker:
             self.run_inline(timeout=timeout)
             return self._outbox.stats().waiting
         with self._changed:
-            self._changed.notify_all()
-            while waiting := self._outbox.stats().waiting:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._any_progress(left):
-                    return waiting
-                self._changed.wait(left)
-        return 0
+            self._tell_lanes()
+        while True:
+            seen = self._news
+            waiting = self._outbox.stats().waiting
+            left = deadline - time.monotonic()
+            if not waiting or left <= 0 or not self._any_progress(left):
+                return waiting
+            # Other processes send too, and tell nobody.
+            self._wait_for_news(seen, min(left, _POLL) if self._outbox.durable else left)
 
     def close(self, timeout: float) -> int:
-        """Flush, then end the lanes. Returns how many deliveries still wait."""
+        """Deliver what would be lost, then end the lanes.
+
+        Args:
+            timeout: Most seconds.
+
+        Returns:
+            How many deliveries end with the process; what a durable outbox holds does not.
+        """
         deadline = time.monotonic() + timeout
-        self.flush(timeout)
+        if not self._outbox.durable:
+            self.flush(timeout)
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+            self._tell_lanes()
             threads = [lane.thread for lane in self._lanes.values() if lane.thread]
+        # Those that send nothing just now need but a moment to notice.
+        deadline = max(deadline, time.monotonic() + _MOMENT)
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        return self._outbox.stats().waiting
+        return 0 if self._outbox.durable else self._outbox.stats().waiting
 
     def stopped(self) -> list[str]:
         """Names of the destinations that were stopped because of their configuration."""
@@ -136,14 +155,20 @@ class Worker:
     # ------------------------------------------------------------------ lanes
 
     def _lane(self, name: str) -> _Lane:
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = _Lane(name)
-        return lane
+        return self._lanes.get(name) or self._lanes.setdefault(name, _Lane(name))
 
     def _can_start(self) -> bool:
+        names = self._outbox.waiting_for()
         with self._changed:
-            return all(self._start(self._lane(name)) for name in self._outbox.waiting_for())
+            return all(self._start(self._lane(name)) for name in names)
+
+    def _tell_lanes(self) -> None:
+        self._news += 1
+        self._changed.notify_all()
+
+    def _wait_for_news(self, seen: int, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._news != seen, timeout)
 
     def _start(self, lane: _Lane) -> bool:
         if self._closed:
@@ -168,7 +193,7 @@ class Worker:
             due = self._due(self._lane(name))
             if due is not None and due <= latest:
                 return True
-        return any(lane.sending for lane in self._lanes.values())
+        return any(lane.sending for lane in list(self._lanes.values()))
 
     def _due(self, lane: _Lane) -> float | None:
         due = self._outbox.next_due(lane.name)
@@ -178,10 +203,11 @@ class Worker:
         while True:
             wait = None
             try:
+                self._look_around()
+                if not self._wait_until_due(lane):
+                    return
                 with self._changed:
-                    if not self._wait_until_due(lane):
-                        lane.thread = None
-                        self._changed.notify_all()
+                    if self._closed:
                         return
                     lane.sending = True
                 self._step(lane, None)
@@ -193,23 +219,41 @@ class Worker:
                 lane.not_before = self._clock() + wait
             with self._changed:
                 lane.sending = False
-                self._changed.notify_all()
+                self._tell_lanes()
                 if wait is not None and not self._closed:
                     self._changed.wait(wait)
 
+    def _look_around(self) -> None:
+        """Once, look for what earlier processes have left in a durable outbox."""
+        with self._changed:
+            looked, self._looked = self._looked, True
+        if not looked:
+            self.wake(self._outbox.waiting_for())
+
     def _wait_until_due(self, lane: _Lane) -> bool:
-        """Wait inside the condition; False: the lane ends."""
-        while not self._closed:
+        """Wait; False: the lane ends."""
+        while True:
+            # Read first: what becomes news after this ends the waits below.
+            seen = self._news
+            if self._closed:
+                return False
             due = self._due(lane)
             if due is None:
-                if not self._changed.wait(_IDLE) and self._due(lane) is None:
+                if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
                     return False
                 continue
             left = due - self._clock()
             if left <= 0:
                 return True
-            self._changed.wait(min(left, _IDLE))
-        return False
+            self._wait_for_news(seen, min(left, _IDLE))
+
+    def _ends(self, lane: _Lane, seen: int) -> bool:
+        """End a lane that had nothing to do, unless other processes may bring it something."""
+        with self._changed:
+            if self._outbox.durable or self._news != seen:
+                return False
+            lane.thread = None
+            return True
 
     # ------------------------------------------------------------------ sending
 

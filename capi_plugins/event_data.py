@@ -12,9 +12,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import attrs
+
+T = TypeVar("T")
 
 Text = str | Sequence[str] | None
 """A match key: one value, or several of the same person."""
@@ -43,9 +45,7 @@ def _private(default: Any = None) -> Any:
 
 
 class _Fields:
-    """Names, filling and emptiness shared by the groups of fields below."""
-
-    __slots__ = ()
+    """Names and filling, shared by the groups of fields below."""
 
     @classmethod
     @functools.cache
@@ -56,16 +56,33 @@ class _Fields:
     def fill(self, other: Self) -> Self:
         """Return a copy with the values of ``other`` where there are none; in mappings too."""
         changes: dict[str, Any] = {}
-        for name in self.names():
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if is_empty(theirs):
+        values = self.__dict__
+        for name, theirs in other.__dict__.items():
+            if theirs is None or is_empty(theirs):
                 continue
-            if is_empty(mine):
+            mine = values[name]
+            if mine is None or is_empty(mine):
                 changes[name] = theirs
             elif isinstance(mine, Mapping) and isinstance(theirs, Mapping):
                 held = {key: value for key, value in mine.items() if not is_empty(value)}
                 changes[name] = {**theirs, **held}
-        return attrs.evolve(self, **changes) if changes else self  # type: ignore[misc]
+        return changed(self, changes) if changes else self
+
+
+def changed(value: T, changes: Mapping[str, Any]) -> T:
+    """Return a copy of a value of this module or an event, with other values in some fields.
+
+    What ``attrs.evolve`` does, without running converters over fields that have been through them:
+    every event is copied a few times on its way.
+
+    Args:
+        value: The value.
+        changes: Field names and values, in the form in which the class keeps them.
+    """
+    copy = object.__new__(type(value))
+    copy.__dict__.update(value.__dict__)
+    copy.__dict__.update(changes)
+    return copy
 
 
 def is_empty(value: object) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import random
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from capi_plugins.event_data import (
     Number,
     Text,
     UserData,
+    changed,
     is_empty,
 )
 from capi_plugins.exceptions import InvalidEvent
@@ -94,7 +95,9 @@ def _event_id(value: object) -> str:
         # Whatever an object of the host raises when it is looked at, it is no id.
         if value is not None and not isinstance(value, bytes | bool):
             text = str(value).strip()
-    return text or str(uuid.uuid4())
+    # Not os.urandom(): a system call for every event, for an id that nobody has to guess. This
+    # generator is seeded anew in a forked child.
+    return text or f"{random.getrandbits(128):032x}"
 
 
 def _now() -> int:
@@ -225,7 +228,7 @@ class Event:
                     changes[name] = fuller
             elif is_empty(current) and not is_empty(value):
                 changes[name] = value
-        return attrs.evolve(self, **changes) if changes else self
+        return changed(self, changes) if changes else self
 
 
 _GROUPS: dict[str, type[UserData | CustomData | AppData]] = {

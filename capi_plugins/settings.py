@@ -69,7 +69,7 @@ class DeliverySettings:
     """``DELIVERY``: where deliveries wait and how they leave.
 
     Attributes:
-        outbox: ``auto``, ``memory``, ``immediate``, or what the adapter offers.
+        outbox: ``auto``, ``memory``, ``immediate``, ``sqlite:///path``, or what the adapter offers.
         worker: ``thread``, ``external`` or ``celery``.
         batch_size: Most events in one request, 1 to 1000.
         max_attempts: Requests an event may fail in before it is given up.
@@ -314,11 +314,10 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
             return 0
         return value
     networks = []
-    for number, item in enumerate(value):
+    for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            text = str(item)
             parse_network(text)
-        except Exception as error:
+        except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
                 "'10.0.0.0/8', an address, or 'unix'"

@@ -29,7 +29,7 @@ class RequestData:
 
     It adds to events of websites only (``action_source`` unset or ``website``) and never replaces
     what an event has. When the request is somebody else's, a member of staff's or a payment
-    provider's, nothing of it is taken for the shopper's.
+    provider's, nothing of it is taken for the shopper's, and where the shopper acted stays open.
     """
 
     def __init__(self) -> None:
@@ -45,10 +45,10 @@ class RequestData:
         """Fill in what is missing."""
         if not context.in_request or event.action_source not in (None, "website"):
             return None
-        event = event.fill(action_source="website")
         if not self._is_shoppers(context):
-            return event
+            return None
         return event.fill(
+            action_source="website",
             user_data=_user_data(event.user_data, context).fill(context.user),
             **_urls(context),
         )

@@ -25,19 +25,12 @@ TRIAL: dict[str, Any] = {
 """What a dry run is made with where nothing is configured."""
 
 
-class Moment(click.ParamType[float]):
-    """A point in time on the command line."""
-
-    name = "ISO"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read ISO 8601, or seconds since the epoch."""
-        seconds = parse_time(value)
-        if seconds is None:
-            self.fail("use ISO 8601, such as 2026-11-22T10:00:00Z", param, ctx)
-        return float(seconds)
+def moment(value: str) -> float:
+    """Read ISO 8601, or seconds since the epoch, from the command line."""
+    seconds = parse_time(value)
+    if seconds is None:
+        raise click.BadParameter("use ISO 8601, such as 2026-11-22T10:00:00Z")
+    return float(seconds)
 
 
 def consent_option(function: Any) -> Any:
@@ -53,7 +46,9 @@ def consent_option(function: Any) -> Any:
 @click.command()
 @click.argument("file", type=click.File("rb"), default="-")
 @from_option
-@click.option("--now", type=Moment(), help="Fix the clock, for results that do not change.")
+@click.option(
+    "--now", type=moment, metavar="ISO", help="Fix the clock, for results that do not change."
+)
 @click.option("--destination", metavar="NAME", help="Only what this destination gets.")
 @consent_option
 def payload(

@@ -39,11 +39,30 @@ class OutboxStats:
         waiting: Deliveries not settled yet, those in flight included.
         dead: Dead letters kept.
         oldest: When the oldest waiting delivery was put, seconds since the epoch.
+        in_memory: How many of the waiting ones end with this process.
+        problem: Why a durable outbox keeps deliveries in memory; None while all is well.
     """
 
     waiting: int
     dead: int = 0
     oldest: float | None = None
+    in_memory: int = 0
+    problem: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DeadLetter:
+    """A delivery that is not tried again by itself.
+
+    Attributes:
+        delivery: The delivery, with its key.
+        reason: Why it was given up.
+        died_at: When, seconds since the epoch.
+    """
+
+    delivery: Delivery
+    reason: str
+    died_at: float
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +88,14 @@ class Outbox(Protocol):
     @property
     def inline(self) -> bool:
         """Whether deliveries are sent by whoever puts them, instead of by the worker's thread."""
+        ...
+
+    @property
+    def durable(self) -> bool:
+        """Whether deliveries outlive the process, so that nothing has to leave before it ends.
+
+        Other processes may put into and take from a durable outbox too.
+        """
         ...
 
     def put(self, deliveries: Sequence[Delivery]) -> Stored:
@@ -104,6 +131,49 @@ class Outbox(Protocol):
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside for good; they are not tried again by themselves."""
+        ...
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Return the dead letters that died last, the newest first.
+
+        Args:
+            limit: Most dead letters.
+        """
+        ...
+
+    def replay(self, keys: Collection[int]) -> int:
+        """Have dead letters tried again, at once and with no attempt counted.
+
+        Args:
+            keys: The keys of their deliveries.
+
+        Returns:
+            How many there were.
+        """
+        ...
+
+    def drop(self, keys: Collection[int]) -> int:
+        """Remove dead letters for good.
+
+        Args:
+            keys: The keys of their deliveries.
+
+        Returns:
+            How many there were.
+        """
+        ...
+
+    def forget(self, needles: Sequence[str]) -> int:
+        """Erase a person: remove waiting deliveries and dead letters that hold one of some texts.
+
+        What is in flight may have left; it is not sent again.
+
+        Args:
+            needles: Hashes of match keys, as they stand in payloads.
+
+        Returns:
+            How many were removed.
+        """
         ...
 
     def next_due(self, destination: str) -> float | None:

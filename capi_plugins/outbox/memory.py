@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
-from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
+from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Stored
 
 _REMEMBER_SECONDS = 48 * 3600
 _REMEMBER_MOST = 50_000
@@ -29,6 +29,8 @@ class MemoryOutbox:
 
     inline = False
     """Whether deliveries are sent by whoever puts them, instead of by the worker's thread."""
+    durable = False
+    """Whether deliveries outlive the process."""
 
     def __init__(
         self,
@@ -44,11 +46,11 @@ class MemoryOutbox:
         self._keys = itertools.count(1)
         self._bytes = 0
         # All that is not settled, the deliveries in flight included, oldest first.
-        self._put_at: dict[int, float] = {}
+        self._unsettled: dict[int, tuple[float, Delivery]] = {}
         self._leased: set[int] = set()
         self._ready: dict[str, collections.deque[Delivery]] = {}
         self._later: dict[str, list[tuple[float, int, Delivery]]] = {}
-        self._dead: collections.deque[tuple[Delivery, str]] = collections.deque(maxlen=_DEAD_MOST)
+        self._dead: dict[int, DeadLetter] = {}
         self._seen: collections.OrderedDict[tuple[str, str, str], float] = collections.OrderedDict()
 
     def put(self, deliveries: Sequence[Delivery]) -> Stored:
@@ -57,7 +59,7 @@ class MemoryOutbox:
         refused: list[Delivery] = []
         duplicates: list[Delivery] = []
         with self._lock:
-            self._forget(now)
+            self._forget_identities(now)
             for delivery in deliveries:
                 identity = (delivery.destination, delivery.event_name, delivery.event_id)
                 if identity in self._seen:
@@ -65,18 +67,14 @@ class MemoryOutbox:
                     continue
                 size = len(delivery.payload)
                 if (
-                    len(self._put_at) >= self._max_deliveries
+                    len(self._unsettled) >= self._max_deliveries
                     or self._bytes + size > self._max_bytes
                 ):
                     refused.append(delivery)
                     continue
                 self._seen[identity] = now
-                key = next(self._keys)
-                self._put_at[key] = now
                 self._bytes += size
-                self._ready.setdefault(delivery.destination, collections.deque()).append(
-                    attrs.evolve(delivery, key=key)
-                )
+                self._make_ready(attrs.evolve(delivery, key=next(self._keys)), now)
         return Stored(refused=tuple(refused), duplicates=tuple(duplicates))
 
     def take(
@@ -110,18 +108,57 @@ class MemoryOutbox:
         """Give deliveries back, due at ``at``."""
         with self._lock:
             for delivery in self._settled(deliveries):
+                key = delivery.key or 0
                 again = attrs.evolve(delivery, attempts=delivery.attempts + attempt)
-                heapq.heappush(
-                    self._later.setdefault(delivery.destination, []),
-                    (at, delivery.key or 0, again),
-                )
+                self._unsettled[key] = (self._unsettled[key][0], again)
+                heapq.heappush(self._later.setdefault(delivery.destination, []), (at, key, again))
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside; the newest thousand are kept."""
         with self._lock:
+            now = self._clock()
             for delivery in self._settled(deliveries):
                 self._remove(delivery)
-                self._dead.append((delivery, reason))
+                letter = DeadLetter(delivery=delivery, reason=reason, died_at=now)
+                self._dead[delivery.key or 0] = letter
+            while len(self._dead) > _DEAD_MOST:
+                del self._dead[next(iter(self._dead))]
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Return the dead letters that died last, the newest first."""
+        with self._lock:
+            return tuple(itertools.islice(reversed(self._dead.values()), limit))
+
+    def replay(self, keys: Collection[int]) -> int:
+        """Have dead letters tried again; see ``Outbox.replay``."""
+        with self._lock:
+            letters = [self._dead.pop(key) for key in keys if key in self._dead]
+            for letter in letters:
+                self._bytes += len(letter.delivery.payload)
+                self._make_ready(attrs.evolve(letter.delivery, attempts=0), self._clock())
+            return len(letters)
+
+    def drop(self, keys: Collection[int]) -> int:
+        """Remove dead letters for good."""
+        with self._lock:
+            return sum(self._dead.pop(key, None) is not None for key in keys)
+
+    def forget(self, needles: Sequence[str]) -> int:
+        """Remove what holds one of some texts; see ``Outbox.forget``."""
+        wanted = [needle.encode() for needle in needles if needle]
+
+        def found(delivery: Delivery) -> bool:
+            return any(needle in delivery.payload for needle in wanted)
+
+        with self._lock:
+            dead = [key for key, letter in self._dead.items() if found(letter.delivery)]
+            for key in dead:
+                del self._dead[key]
+            waiting = [delivery for _, delivery in self._unsettled.values() if found(delivery)]
+            for delivery in waiting:
+                self._remove(delivery)
+                self._unqueue(delivery)
+            return len(dead) + len(waiting)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery of a destination is due."""
@@ -145,26 +182,41 @@ class MemoryOutbox:
         """Count what is stored."""
         with self._lock:
             return OutboxStats(
-                waiting=len(self._put_at),
+                waiting=len(self._unsettled),
                 dead=len(self._dead),
-                oldest=next(iter(self._put_at.values()), None),
+                oldest=next((at for at, _ in self._unsettled.values()), None),
+                in_memory=len(self._unsettled),
             )
 
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _make_ready(self, delivery: Delivery, now: float) -> None:
+        self._unsettled[delivery.key or 0] = (now, delivery)
+        self._ready.setdefault(delivery.destination, collections.deque()).append(delivery)
+
     def _settled(self, deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
-        """End leases; what was not leased, or was settled before, is left out."""
+        """End leases; what was not leased, was settled before or is forgotten is left out."""
         for delivery in deliveries:
             if delivery.key in self._leased:
                 self._leased.discard(delivery.key)
-                yield delivery
+                if delivery.key in self._unsettled:
+                    yield delivery
 
     def _remove(self, delivery: Delivery) -> None:
-        del self._put_at[delivery.key or 0]
+        del self._unsettled[delivery.key or 0]
         self._bytes -= len(delivery.payload)
 
-    def _forget(self, now: float) -> None:
+    def _unqueue(self, delivery: Delivery) -> None:
+        """Take a delivery out of the queues, where it is if nobody holds it."""
+        ready = self._ready.get(delivery.destination)
+        if ready and delivery in ready:
+            ready.remove(delivery)
+        later = self._later.get(delivery.destination, [])
+        later[:] = [entry for entry in later if entry[1] != delivery.key]
+        heapq.heapify(later)
+
+    def _forget_identities(self, now: float) -> None:
         while self._seen:
             identity, at = next(iter(self._seen.items()))
             if len(self._seen) <= _REMEMBER_MOST and now - at < _REMEMBER_SECONDS:

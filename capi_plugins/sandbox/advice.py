@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from capi_plugins.destinations.meta import fields
+from capi_plugins.destinations.meta import custom_fields, fields
 from capi_plugins.sandbox.case import Case, is_empty, number_of
 from capi_plugins.sandbox.refusals import Notice
 from capi_plugins.sandbox.rules_people import SHA256, looks_hashed, texts
@@ -213,7 +213,7 @@ def _clicks(case: Case) -> Iterator[Notice]:
 
 def _business(case: Case) -> Iterator[Notice]:
     custom = case.section("custom_data")
-    for key, allowed in fields.CUSTOM_DATA_ENUMS.items():
+    for key, allowed in custom_fields.CUSTOM_DATA_ENUMS.items():
         value = custom.get(key)
         if value is not None and value not in allowed:
             yield Notice("enum", key, f"custom_data.{key} should be one of: {', '.join(allowed)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from capi_plugins.destinations.meta import fields
+from capi_plugins.destinations.meta import custom_fields, fields
 from capi_plugins.sandbox.case import Case, is_empty, is_integer, number_of
 from capi_plugins.sandbox.refusals import Refusal
 
@@ -83,13 +83,16 @@ def _contents(custom: dict[str, Any]) -> Iterator[Refusal]:
         if price is not None and (isinstance(price, str) or number_of(price) is None):
             yield _wrong("contents", f"{where}.item_price must be a number.", strict_only=True)
         delivery = item.get("delivery_category")
-        if delivery is not None and delivery not in fields.CUSTOM_DATA_ENUMS["delivery_category"]:
+        if (
+            delivery is not None
+            and delivery not in custom_fields.CUSTOM_DATA_ENUMS["delivery_category"]
+        ):
             yield _wrong("contents", f"{where}.delivery_category is unknown.", strict_only=True)
 
 
 def _types(custom: dict[str, Any]) -> Iterator[Refusal]:
     for key, value in custom.items():
-        kind = fields.CUSTOM_DATA_TYPES.get(key)
+        kind = custom_fields.CUSTOM_DATA_TYPES.get(key)
         if value is None or kind is None or key in {"value", "currency", "contents"}:
             continue
         if kind == "number" and number_of(value) is None:

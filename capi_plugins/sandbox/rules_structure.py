@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from capi_plugins.destinations.meta import fields
+from capi_plugins.destinations.meta import custom_fields, fields
 from capi_plugins.sandbox.case import Case, is_empty, is_integer, number_of
 from capi_plugins.sandbox.refusals import Refusal, structural
 
@@ -106,7 +106,10 @@ def _sections(case: Case) -> Iterator[Refusal]:
         text = f"The parameter {case.path}['opt_out'] must be true or false"
         yield structural("type", text, field="opt_out", strict_only=True)
     segment = case.get("customer_segmentation")
-    if segment is not None and segment not in fields.CUSTOM_DATA_ENUMS["customer_segmentation"]:
+    if (
+        segment is not None
+        and segment not in custom_fields.CUSTOM_DATA_ENUMS["customer_segmentation"]
+    ):
         text = f"The parameter {case.path}['customer_segmentation'] has an unknown value"
         yield structural("enum", text, field="customer_segmentation", strict_only=True)
     yield from _people(case)

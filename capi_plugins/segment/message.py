@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from capi_plugins.segment.spec import TYPES, fold
@@ -27,13 +28,13 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 def folded(value: object) -> dict[str, Any]:
     """Return an object under folded names; of two spellings the first that says something."""
+    if type(value) is not dict and not isinstance(value, Mapping):
+        return {}
     found: dict[str, Any] = {}
-    if isinstance(value, Mapping):
-        for number, (key, item) in enumerate(value.items()):
-            if number >= _MOST_KEYS:
-                break
-            if item is not None and item != "":
-                found.setdefault(fold(str(key)), item)
+    pairs = value.items() if len(value) <= _MOST_KEYS else islice(value.items(), _MOST_KEYS)
+    for key, item in pairs:
+        if item is not None and item != "":
+            found.setdefault(fold(key if type(key) is str else str(key)), item)
     return found
 
 

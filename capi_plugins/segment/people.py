@@ -78,8 +78,9 @@ def _put_ids(found: dict[str, Any], message: Message) -> None:
         # Many sites identify people by their address.
         found["email"] = user_id
     for place in message.everywhere:
-        for spelling, name in IDS.items():
-            if spelling in place and found.get(name) is None:
+        for spelling in IDS.keys() & place.keys():
+            name = IDS[spelling]
+            if found.get(name) is None:
                 found[name] = _open(place[spelling])
     found["madid"] = _open(message.device.get("advertisingid") or message.context.get("madid"))
     if message.device.get("adtrackingenabled") is False:

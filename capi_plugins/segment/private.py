@@ -18,7 +18,7 @@ _FEWEST_DIGITS = 7
 
 def has_email(value: str) -> bool:
     """Whether there is an e-mail address in a text, percent-encoded or not."""
-    return ("@" in value or "40" in value or "\uff20" in value) and (
+    return ("@" in value or "40" in value or not value.isascii()) and (
         _EMAIL.search(value) is not None
     )
 

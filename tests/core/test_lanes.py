@@ -73,11 +73,11 @@ def test_threads_are_daemons_named_after_their_destination(make, gate):
 
 
 def test_no_thread_runs_before_there_is_an_event(make):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     client = make(DELIVERY=MEMORY)
     assert client.flush(LIMIT)
     client.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_destination_that_hangs_does_not_delay_another(make, gate):
@@ -128,7 +128,8 @@ def test_closing_delivers_what_waits_and_ends_the_threads(make, post):
         client.track("Lead", event_id=str(number))
     assert client.close()
     assert len(post.events) == 500
-    assert set(threading.enumerate()) == before
+    # Threads of tests before this one may end meanwhile.
+    assert set(threading.enumerate()) <= before
 
 
 def test_closing_twice_is_harmless(make):
@@ -162,9 +163,9 @@ def test_a_worker_elsewhere_gets_no_thread_here(make, post):
         DELIVERY={"OUTBOX": "shared", "WORKER": "external", "EXIT_TIMEOUT": 0},
         options={"outboxes": {"shared": lambda settings: outbox}},
     )
-    before = threading.active_count()
+    before = set(threading.enumerate())
     client.track("Lead")
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     assert outbox.stats().waiting == 1
     assert post.events == []
 

@@ -110,7 +110,7 @@ def test_a_full_outbox_is_told(make, post, heard, caplog):
         client.capture(Event(event_name="Lead", event_id=event_id))
     told = [told for name, told in heard if name == "outbox_full"]
     assert [item.event_id for full in told for item in full["deliveries"]] == ["2", "3"]
-    assert caplog.text.count("outbox is full: 1 deliveries lost") == 2
+    assert caplog.text.count("outbox is full") == 1  # once a minute, however many there are
 
 
 def test_every_retry_and_every_death_is_told(make, post, heard, clock):

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from capi_plugins.consent import Consent
-from capi_plugins.destinations.meta.fields import CUSTOM_DATA_ENUMS, CUSTOM_DATA_TYPES
+from capi_plugins.destinations.meta.custom_fields import CUSTOM_DATA_ENUMS, CUSTOM_DATA_TYPES
 from capi_plugins.events import Content, CustomData, Event, UserData
 
 

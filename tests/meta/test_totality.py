@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capi_plugins.consent import Consent
+from capi_plugins.destinations.meta.custom_fields import CUSTOM_DATA_TYPES
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.destinations.meta.fields import (
     ACTION_SOURCES,
-    CUSTOM_DATA_TYPES,
     EVENT_KEYS,
     HASHED_KEYS,
     MESSAGING_CHANNELS,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bookshop.signals import order_placed
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
@@ -117,6 +118,39 @@ def test_a_view_that_reads_the_user_is_varied_on_it(both, configure, recorder, v
     answer = both(cookies={"sessionid": session_of(ada)})
     assert dict(answer.headers)["Vary"] == "Cookie"
     assert recorder.events[0].user_data.email == "ada@example.com"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_path_that_finds_the_request_of_the_host_leaves_no_trace(
+    both, configure, recorder, view, ada, gone
+):
+    class Page:
+        def __init__(self, request):
+            self.request = request
+
+    def page(request):
+        order_placed.send(sender=Page(request), order=None, user=request.user)
+        return HttpResponse("hello")
+
+    paths = ["sender.request.session.name", "sender.request.user.email"]
+    configure(
+        {
+            "ON": "signal",
+            "SIGNAL": "bookshop.signals.order_placed",
+            "EVENT": "Lead",
+            "CUSTOM_DATA": {"content_ids": paths[0], "content_name": paths[1]},
+            "USER_DATA": {"email": "user.email"},
+        }
+    )
+    view(page)
+    answer = both(cookies={"sessionid": "0" * 32 if gone else session_of(ada, name="Ada")})
+    assert "Vary" not in dict(answer.headers)
+    assert answer.cookies == []
+    data = recorder.events[-1].custom_data
+    assert (data.content_ids, data.content_name) == (
+        (None, None) if gone else ("Ada", "ada@example.com")
+    )
 
 
 def test_a_visitor_without_a_session_costs_no_query(both, configure, recorder, view):

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from capi_plugins.destinations.meta.fields import CONTENT_TYPES, CUSTOM_DATA_ENUMS
+from capi_plugins.destinations.meta.custom_fields import CONTENT_TYPES, CUSTOM_DATA_ENUMS
 from capi_plugins.destinations.meta.json_values import reason
 from capi_plugins.destinations.meta.scalars import (
     MAX_NUMBER,

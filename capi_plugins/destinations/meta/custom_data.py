@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from capi_plugins.destinations.meta.contents import MAX_CONTENTS, read_contents
-from capi_plugins.destinations.meta.fields import (
-    CURRENCIES,
-    CUSTOM_DATA_ENUMS,
-    CUSTOM_DATA_TYPES,
-)
+from capi_plugins.destinations.meta.custom_fields import CUSTOM_DATA_ENUMS, CUSTOM_DATA_TYPES
+from capi_plugins.destinations.meta.fields import CURRENCIES
 from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, reason
 from capi_plugins.destinations.meta.scalars import (
     Unusable,

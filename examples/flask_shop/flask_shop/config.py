@@ -30,7 +30,7 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
                 "DATASET_ID": os.environ.get("CAPI_META_DATASET_ID", "1234567890"),
                 "ACCESS_TOKEN": os.environ.get("CAPI_META_ACCESS_TOKEN", "sandbox-token"),
                 # An example must not reach Meta by accident: without SANDBOX_URL it stays here.
-                "API_URL": os.environ.get("SANDBOX_URL", "http://127.0.0.1:8765"),
+                "API_URL": os.environ.get("SANDBOX_URL", "http://127.0.0.1:8900"),
             },
         },
         "CONSENT": {"DEFAULT": "denied", "SOURCES": ["cookieyes"]},

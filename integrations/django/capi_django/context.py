@@ -46,7 +46,7 @@ class Visit:
         return request_context(
             method=request.method or "",
             url=_url(request),
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers=_headers(request.META),
             remote_addr=request.META.get("REMOTE_ADDR"),
             trusted_proxies=self.client.settings.trusted_proxies,
             user=user,
@@ -107,9 +107,9 @@ class Visit:
     @property
     def page(self) -> rendering.Page | None:
         """The page that was rendered; what was rendered for a redirect was something else."""
-        if not self.pages or (self.response and self.response.status_code in _REDIRECTS):
+        if self.response is not None and self.response.status_code in _REDIRECTS:
             return None
-        return self.pages[-1]
+        return self.pages[-1] if self.pages else None
 
     def _signed_in(self) -> tuple[UserData | None, bool | None]:
         try:
@@ -169,6 +169,19 @@ def offered(named: Offer) -> Callable[[], Offer]:
     if visit is None:
         return lambda: named
     return lambda: {**visit.offer(), **visit.traceless(named)}
+
+
+def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Read headers as ``request.headers`` does, without the wrapper it makes for each."""
+    found = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in meta.items()
+        if key.startswith("HTTP_") and isinstance(value, str)
+    }
+    for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if meta.get(key):
+            found[key.replace("_", "-").lower()] = str(meta[key])
+    return found
 
 
 def _url(request: HttpRequest) -> str:

@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from capi_django import conf
+from capi_django import conf, visitor
 from capi_django.context import Visit, visiting
 from capi_plugins import FinishedRequest, RequestScope
 
@@ -77,7 +77,7 @@ class CapiMiddleware:
 def _finish(visit: Visit, scope: RequestScope, response: HttpResponseBase | None) -> None:
     finished = _finished(visit, response)
     if finished is not None:
-        visit.client.finish(scope, finished)
+        _capture(visit, scope, finished)
 
 
 async def _finish_async(
@@ -88,10 +88,15 @@ async def _finish_async(
         return
     try:
         if scope.pending or visit.client.triggers.for_request(finished):
-            hop = sync_to_async(visit.client.finish, thread_sensitive=True)
-            await hop(scope, finished)
+            hop = sync_to_async(_capture, thread_sensitive=True)
+            await hop(visit, scope, finished)
     except Exception as error:
         visit.client.failed("finish", error)
+
+
+def _capture(visit: Visit, scope: RequestScope, finished: FinishedRequest) -> None:
+    with visitor.keeping_session(visit.request):
+        visit.client.finish(scope, finished)
 
 
 def _finished(visit: Visit, response: HttpResponseBase | None) -> FinishedRequest | None:

@@ -8,6 +8,8 @@ copy of the request whose session, user and body are safe to read.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import auth
@@ -71,6 +73,27 @@ def copy_of(request: HttpRequest) -> HttpRequest:
     _seal_body(copy)
     sealed: HttpRequest = copy
     return sealed
+
+
+@contextlib.contextmanager
+def keeping_session(request: HttpRequest) -> Iterator[None]:
+    """Put the host's session back as it was: a path may reach it by a way of its own.
+
+    ``sender.request.user`` and ``context.view.request.user`` lead to the host's request itself.
+
+    Args:
+        request: The host's request.
+    """
+    session = request.__dict__.get("session")
+    if not issubclass(type(session), SessionBase):
+        yield
+        return
+    before = dict(session.__dict__)
+    try:
+        yield
+    finally:
+        session.__dict__.clear()
+        session.__dict__.update(before)
 
 
 def _seen_user(request: HttpRequest) -> Any:

@@ -12,30 +12,44 @@ from hypothesis import strategies as st
 
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.outbox.sqlite import SqliteOutbox
 from tests.core.paper import NOW, Clock, delivery
 
 OUTBOXES = {
-    # Name: makes an empty outbox. Arguments: max_deliveries, max_bytes, clock.
-    "memory": MemoryOutbox,
-    "immediate": ImmediateOutbox,
+    # Name: makes an empty outbox in a folder. Arguments: clock.
+    "memory": lambda folder, **options: MemoryOutbox(**options),
+    "immediate": lambda folder, **options: ImmediateOutbox(**options),
+    "sqlite": lambda folder, **options: SqliteOutbox(
+        folder / f"{len(list(folder.iterdir()))}.sqlite3", **options
+    ),
 }
+BOUNDED = ("memory", "immediate")
+"""Those with a limit in count and bytes: max_deliveries, max_bytes."""
 HOURS = 3600
 
 
-@pytest.fixture(params=OUTBOXES)
-def new(request):
+def maker(name, folder):
+    folder.chmod(0o700)
     made = []
 
-    def new(*, max_deliveries=10_000, max_bytes=32_000_000, clock=None):
-        outbox = OUTBOXES[request.param](
-            max_deliveries=max_deliveries, max_bytes=max_bytes, clock=clock or Clock()
-        )
+    def new(**options):
+        outbox = OUTBOXES[name](folder, **{"clock": Clock(), **options})
         made.append(outbox)
         return outbox
 
     yield new
     for outbox in made:
         outbox.close()
+
+
+@pytest.fixture(params=OUTBOXES)
+def new(request, tmp_path):
+    yield from maker(request.param, tmp_path)
+
+
+@pytest.fixture(params=BOUNDED)
+def bounded(request, tmp_path):
+    yield from maker(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -241,8 +255,8 @@ def test_a_duplicate_does_not_prolong_the_memory(new):
 # ------------------------------------------------------------------ limits
 
 
-def test_a_full_outbox_refuses_and_takes_again_when_there_is_room(new):
-    outbox = new(max_deliveries=2)
+def test_a_full_outbox_refuses_and_takes_again_when_there_is_room(bounded):
+    outbox = bounded(max_deliveries=2)
     stored = outbox.put([delivery(event_id) for event_id in "1234"])
     assert ids(stored.refused) == ["3", "4"]
     batch = take(outbox)
@@ -251,8 +265,8 @@ def test_a_full_outbox_refuses_and_takes_again_when_there_is_room(new):
     put(outbox, "3", "4")
 
 
-def test_a_retry_always_finds_its_room(new):
-    outbox = new(max_deliveries=1)
+def test_a_retry_always_finds_its_room(bounded):
+    outbox = bounded(max_deliveries=1)
     put(outbox, "1")
     batch = take(outbox)
     assert outbox.put([delivery("2")]).refused
@@ -260,8 +274,8 @@ def test_a_retry_always_finds_its_room(new):
     assert ids(take(outbox)) == ["1"]
 
 
-def test_the_limit_in_bytes_counts_payloads(new):
-    outbox = new(max_bytes=100)
+def test_the_limit_in_bytes_counts_payloads(bounded):
+    outbox = bounded(max_bytes=100)
     put(outbox, "1", payload=b"x" * 60)
     assert outbox.put([delivery("2", payload=b"x" * 41)]).refused
     put(outbox, "3", payload=b"x" * 40)
@@ -269,8 +283,8 @@ def test_the_limit_in_bytes_counts_payloads(new):
     put(outbox, "4", payload=b"x" * 60)
 
 
-def test_a_refused_event_may_come_again(new):
-    outbox = new(max_deliveries=1)
+def test_a_refused_event_may_come_again(bounded):
+    outbox = bounded(max_deliveries=1)
     put(outbox, "1")
     assert outbox.put([delivery("2")]).refused
     outbox.delivered(take(outbox))
@@ -356,7 +370,23 @@ STEPS = st.lists(
 @given(STEPS)
 def test_captured_is_delivered_plus_dead_plus_waiting_plus_refused(new, steps):
     clock = Clock()
-    outbox = new(max_deliveries=6, clock=clock)
+    outbox = new(clock=clock)
+    conserves(outbox, clock, steps)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(STEPS)
+def test_a_bounded_outbox_keeps_its_bound_and_its_accounts(bounded, steps):
+    clock = Clock()
+    outbox = bounded(max_deliveries=6, clock=clock)
+    conserves(outbox, clock, steps, most=6)
+
+
+def conserves(outbox, clock, steps, most=100):
     leased, told = [], {"put": 0, "delivered": 0, "dead": 0}
     for step, number in steps:
         if step == "put":
@@ -375,16 +405,123 @@ def test_captured_is_delivered_plus_dead_plus_waiting_plus_refused(new, steps):
             getattr(outbox, step)(part, **more)
             told[step] += len(part)
         stats = outbox.stats()
-        assert stats.waiting == told["put"] - told["delivered"] - told["dead"] <= 6
+        assert stats.waiting == told["put"] - told["delivered"] - told["dead"] <= most
         assert stats.dead == told["dead"]
         due = outbox.next_due("paper")
         assert (due is not None) == bool(outbox.waiting_for())
         assert len({item.event_id for item in leased}) == len(leased)
 
 
+# ------------------------------------------------------------------ dead letters
+
+
+def kill(outbox, *event_ids, reason="refused"):
+    put(outbox, *event_ids)
+    outbox.dead(take(outbox), reason=reason)
+
+
+def test_dead_letters_are_listed_the_newest_first(new):
+    clock = Clock()
+    outbox = new(clock=clock)
+    kill(outbox, "1", reason="expired")
+    clock.advance(5)
+    kill(outbox, "2", reason="refused")
+    letters = outbox.dead_letters(10)
+    assert [letter.reason for letter in letters] == ["refused", "expired"]
+    assert [letter.died_at for letter in letters] == [NOW + 5, NOW]
+    assert ids(letter.delivery for letter in letters) == ["2", "1"]
+    assert letters[0].delivery.payload == delivery("2").payload
+    assert ids(letter.delivery for letter in outbox.dead_letters(1)) == ["2"]
+
+
+def test_a_replayed_letter_is_due_at_once_with_no_attempt_counted(outbox):
+    put(outbox, "1")
+    outbox.retry(take(outbox), at=NOW, attempt=True)
+    outbox.dead(take(outbox), reason="refused")
+    (letter,) = outbox.dead_letters(10)
+    assert outbox.replay([letter.delivery.key, 99]) == 1
+    assert (outbox.stats().waiting, outbox.stats().dead) == (1, 0)
+    (again,) = take(outbox)
+    assert (again.event_id, again.attempts) == ("1", 0)
+    outbox.delivered([again])
+    assert outbox.stats().waiting == 0
+    assert outbox.replay([letter.delivery.key]) == 0
+
+
+def test_a_dropped_letter_is_gone_and_its_event_still_a_duplicate(outbox):
+    kill(outbox, "1", "2")
+    key = outbox.dead_letters(1)[0].delivery.key
+    assert outbox.drop([key]) == 1
+    assert outbox.drop([key]) == 0
+    assert outbox.stats().dead == 1
+    assert outbox.put([delivery("2")]).duplicates
+
+
+def test_what_waits_is_neither_replayed_nor_dropped(outbox):
+    put(outbox, "1")
+    (item,) = take(outbox)
+    outbox.retry([item], at=NOW, attempt=True)
+    assert outbox.replay([item.key]) == outbox.drop([item.key]) == 0
+    assert take(outbox)[0].attempts == 1
+
+
+# ------------------------------------------------------------------ erasure
+
+
+JANE, JOHN = "8c87b489", "96d9632f"
+
+
+def person(event_id, key):
+    return delivery(event_id, payload=b'{"em":["%s"]}' % key.encode())
+
+
+def test_a_person_is_forgotten_wherever_the_events_are(outbox):
+    outbox.put([person("dead", JANE), person("dead too", JOHN)])
+    outbox.dead(take(outbox), reason="refused")
+    outbox.put([person("later", JANE)])
+    outbox.retry(take(outbox), at=NOW + 50, attempt=True)
+    outbox.put([person("ready", JANE), person("stays", JOHN)])
+    assert outbox.forget([JANE, "no such hash"]) == 3
+    assert ids(letter.delivery for letter in outbox.dead_letters(10)) == ["dead too"]
+    assert ids(take(outbox, now=NOW + 100)) == ["stays"]
+    assert (outbox.stats().waiting, outbox.stats().dead) == (1, 1)
+    assert outbox.forget([JANE]) == 0
+
+
+@pytest.mark.parametrize("settle", ["delivered", "dead", "retry"])
+def test_what_is_forgotten_in_flight_does_not_come_back(outbox, settle):
+    more = {"retry": {"at": NOW, "attempt": True}, "dead": {"reason": "x"}, "delivered": {}}
+    outbox.put([person("1", JANE)])
+    batch = take(outbox)
+    assert outbox.forget([JANE]) == 1
+    getattr(outbox, settle)(batch, **more[settle])
+    assert take(outbox, now=NOW + 100) == []
+    assert (outbox.stats().waiting, outbox.stats().dead) == (0, 0)
+
+
+def test_an_empty_text_forgets_nobody(outbox):
+    put(outbox, "1")
+    assert outbox.forget([""]) == outbox.forget([]) == 0
+    assert outbox.stats().waiting == 1
+
+
+# ------------------------------------------------------------------ what they are
+
+
 def test_only_the_immediate_outbox_is_sent_by_who_fills_it():
-    assert MemoryOutbox().inline is False
-    assert ImmediateOutbox().inline is True
+    assert MemoryOutbox.inline is SqliteOutbox.inline is False
+    assert ImmediateOutbox.inline is True
+
+
+def test_only_the_sqlite_outbox_outlives_its_process():
+    assert MemoryOutbox.durable is ImmediateOutbox.durable is False
+    assert SqliteOutbox.durable is True
+
+
+def test_what_ends_with_the_process_is_told(outbox):
+    put(outbox, "1")
+    assert outbox.stats().in_memory == (0 if outbox.durable else 1)
+    assert outbox.stats().problem is None
 
 
 def test_memory_keeps_the_newest_thousand_dead_letters():

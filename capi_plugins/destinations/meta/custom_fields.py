@@ -1,0 +1,183 @@
+"""What Meta documents of ``custom_data``: field names, types and allowed values.
+
+Tables only, no behaviour. Source: Meta's page *Custom Data Parameters* (2026-09-12), and, for
+``content_name``, ``content_category`` and ``status``, Meta's Business SDK 26.0.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+CUSTOM_DATA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "value": "number",
+        "currency": "string",
+        "content_ids": "strings",
+        "content_type": "enum",
+        "contents": "contents",
+        "content_name": "string",
+        "content_category": "string",
+        "order_id": "string",
+        "num_items": "integer",
+        "search_string": "string",
+        "status": "string",
+        "predicted_ltv": "number",
+        "net_revenue": "number",
+        "delivery_category": "enum",
+        "item_number": "string",
+        "store_data": "object",
+        "customer_segmentation": "enum",
+        "lead_event_source": "string",
+        "event_source": "string",
+        "product_catalog_id": "string",
+        "user_bucket": "string",
+        "description": "string",
+        "level": "string",
+        "max_rating_value": "number",
+        "success": "flag",
+        "availability": "enum",
+        "body_style": "enum",
+        "checkin_date": "date",
+        "city": "string",
+        "condition_of_vehicle": "string",
+        "country": "string",
+        "departing_arrival_date": "date",
+        "departing_departure_date": "date",
+        "destination_airport": "string",
+        "destination_ids": "strings",
+        "dma_code": "string",
+        "drivetrain": "enum",
+        "exterior_color": "string",
+        "fuel_type": "enum",
+        "hotel_score": "number",
+        "interior_color": "string",
+        "lease_end_date": "date",
+        "lease_start_date": "date",
+        "listing_type": "enum",
+        "make": "string",
+        "model": "string",
+        "neighborhood": "string",
+        "num_adults": "integer",
+        "num_children": "integer",
+        "num_infants": "integer",
+        "origin_airport": "string",
+        "postal_code": "string",
+        "preferred_baths_range": "list",
+        "preferred_beds_range": "list",
+        "preferred_neighborhoods": "strings",
+        "preferred_num_stops": "integer",
+        "preferred_price_range": "list",
+        "preferred_star_ratings": "list",
+        "price": "string",
+        "property_type": "enum",
+        "region": "string",
+        "returning_arrival_date": "date",
+        "returning_departure_date": "date",
+        "state_of_vehicle": "string",
+        "suggested_destinations": "list",
+        "suggested_home_listings": "list",
+        "suggested_hotels": "list",
+        "suggested_jobs": "list",
+        "suggested_local_service_businesses": "list",
+        "suggested_location_based_items": "list",
+        "suggested_vehicles": "list",
+        "transmission": "enum",
+        "travel_class": "enum",
+        "travel_end": "date",
+        "travel_start": "date",
+        "trim": "string",
+        "vin": "string",
+        "year": "string",
+        "mileage": "object",
+    }
+)
+"""``custom_data`` keys Meta documents and the type of each; any other key is a custom property."""
+
+CUSTOM_DATA_ENUMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "content_type": ("product", "product_group"),
+        "delivery_category": ("in_store", "curbside", "home_delivery"),
+        "customer_segmentation": (
+            "new_customer_to_business",
+            "new_customer_to_business_line",
+            "new_customer_to_product_area",
+            "new_customer_to_medium",
+            "existing_customer_to_business",
+            "existing_customer_to_business_line",
+            "existing_customer_to_product_area",
+            "existing_customer_to_medium",
+            "customer_in_loyalty_program",
+        ),
+        "availability": (
+            "available_soon",
+            "for_rent",
+            "for_sale",
+            "off_market",
+            "recently_sold",
+            "sale_pending",
+        ),
+        "body_style": (
+            "CONVERTIBLE",
+            "COUPE",
+            "HATCHBACK",
+            "MINIVAN",
+            "TRUCK",
+            "SUV",
+            "SEDAN",
+            "VAN",
+            "WAGON",
+            "CROSSOVER",
+            "OTHER",
+        ),
+        "drivetrain": ("4X2", "4X4", "AWD", "FWD", "RWD", "OTHER", "NONE"),
+        "fuel_type": (
+            "DIESEL",
+            "ELECTRIC",
+            "FLEX",
+            "GASOLINE",
+            "HYBRID",
+            "PETROL",
+            "PLUGIN_HYBRID",
+            "OTHER",
+            "NONE",
+        ),
+        "listing_type": (
+            "for_rent_by_agent",
+            "for_rent_by_owner",
+            "for_sale_by_agent",
+            "for_sale_by_owner",
+            "foreclosed",
+            "new_construction",
+            "new_listing",
+        ),
+        "property_type": (
+            "apartment",
+            "condo",
+            "house",
+            "land",
+            "manufactured",
+            "other",
+            "townhouse",
+        ),
+        "transmission": ("AUTOMATIC", "MANUAL", "OTHER", "NONE"),
+        "travel_class": ("economy", "premium", "business", "first"),
+    }
+)
+"""Allowed values of the ``enum`` keys of ``custom_data``."""
+
+CONTENT_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "id": "string",
+        "quantity": "integer",
+        "item_price": "number",
+        "delivery_category": "enum",
+        "title": "string",
+        "description": "string",
+        "brand": "string",
+        "category": "string",
+        "price": "number",
+    }
+)
+"""Members of one entry of ``contents``."""

@@ -1,0 +1,377 @@
+"""Deliveries in a SQLite file that the processes of one host share.
+
+What ``put`` has returned for survives the death of its process. Who sends is settled by a kernel
+lock for each destination, which dies with its process and which no clock expires. So what is in
+flight is known to the process that sends it and to nobody else: when that process dies, the rows
+are simply waiting, and every process may be next.
+
+Checkpoints other than TRUNCATE can lose committed rows while others write (SQLite's WAL-reset bug,
+3.7.0 to 3.51.2). So nobody checkpoints by itself, and one process at a time truncates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import attrs
+
+from capi_plugins.outbox import sqlite_rows as rows
+from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Stored
+from capi_plugins.outbox.sqlite_file import Door, Unavailable
+from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
+from capi_plugins.outbox.sqlite_overflow import Overflow
+from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
+
+_log = logging.getLogger("capi_plugins.outbox")
+_PUT_BUDGET = 0.05
+_SETTLE_BUDGET = 10.0
+_CLOSE_BUDGET = 2.0
+_POLL = 0.5
+_WAL_BYTES = 4_000_000
+_WAL_BYTES_UNATTENDED = 64_000_000
+_TIDY_SECONDS = 10.0
+_CHECKPOINT_BUSY_MS = 30_000
+
+
+class SqliteOutbox:
+    """An outbox for all processes of one host; one object for each process that uses it.
+
+    Nothing is opened before it is needed. A file that cannot be used does not raise: deliveries
+    are kept in memory, a thousand and 8 MB at most, and ``stats`` says why.
+
+    Args:
+        path: The file; its folder is made with mode 0700, the file has 0600.
+        max_bytes: Largest size of the file.
+        power_safe: Whether every commit is synced, so that it survives a power cut as well; it
+            costs a disk sync while others wait.
+        clock: Seconds since the epoch.
+    """
+
+    inline = False
+    durable = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = MAX_BYTES,
+        power_safe: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        place = SqlitePlace(path=absolute(path), max_bytes=max_bytes, power_safe=power_safe)
+        self._clock = clock
+        self._name = place.path.name
+        self._wal = f"{place.path}-wal"
+        self._locks = FileLocks.of(place.path)
+        # Requests put through one door, the worker uses the other, so that a request never waits
+        # for what the worker of its own process is doing.
+        self._front = Door(place, self._locks)
+        self._back = Door(place, self._locks)
+        self._overflow = Overflow(self._name, self._insert_overflow, clock)
+        self._leased: dict[str, set[int]] = {}
+        self._not_before: dict[str, float] = {}
+        self._settling = threading.Lock()
+        self._owed: list[tuple[str, list[tuple[Any, ...]], Sequence[Delivery]]] = []
+        self._tidied = 0.0
+        self._puts = itertools.count(1)
+        self._closed = False
+
+    # ------------------------------------------------------------------ putting
+
+    def put(self, deliveries: Sequence[Delivery]) -> Stored:
+        """Store deliveries in one commit; see ``Outbox.put``.
+
+        What finds the file locked for longer than 50 ms, full or broken is kept in memory, and
+        stored as soon as the file can be written again.
+        """
+        if self._overflow.hopeless:
+            return self._overflow.put(deliveries)
+        try:
+            with self._front.writing(_PUT_BUDGET) as connection:
+                duplicates = rows.insert(connection, deliveries, self._clock())
+        except Unavailable as error:
+            return self._overflow.put(deliveries, error)
+        self._overflow.works()
+        if next(self._puts) % 256 == 0 and self._wal_size() > _WAL_BYTES_UNATTENDED:
+            self._tidy_beside()
+        return Stored(duplicates=tuple(duplicates))
+
+    def _insert_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:
+        with self._front.writing(budget) as connection:
+            rows.insert(connection, deliveries, self._clock())
+
+    # ------------------------------------------------------------------ sending
+
+    def take(
+        self, destination: str, *, limit: int, max_bytes: int, now: float
+    ) -> Sequence[Delivery]:
+        """Lease deliveries, unless another process sends to the destination; see ``Outbox.take``.
+
+        What could not be stored is sent from memory.
+        """
+        batch: Sequence[Delivery] = ()
+        if not self._overflow.store():
+            batch = self._overflow.take(destination, limit=limit, max_bytes=max_bytes, now=now)
+            if batch:
+                return batch
+        try:
+            with self._settling:
+                self._pay(_SETTLE_BUDGET)
+            batch = self._take(destination, limit, max_bytes, now)
+        except Unavailable as error:
+            self._look_later(destination)
+            if not error.passing:
+                self._tidy()
+        except OSError as error:
+            self._look_later(destination)
+            _log.error("outbox %s: nobody can be the sender: %s", self._name, error.strerror)
+        return batch
+
+    def _take(self, destination: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
+        sender = self._locks.sender(destination)
+        with sender.mutex:
+            if not sender.acquire():
+                self._look_later(destination)
+                return ()
+            try:
+                with self._back.reading(_SETTLE_BUDGET) as connection:
+                    batch = rows.due(
+                        connection,
+                        destination,
+                        limit=limit,
+                        max_bytes=max_bytes,
+                        now=now,
+                        leased=sender.leased,
+                    )
+                keys = _keys(batch)
+                sender.leased |= keys
+                self._leased.setdefault(destination, set()).update(keys)
+            finally:
+                sender.rest()
+        return batch
+
+    def _look_later(self, destination: str) -> None:
+        wait = random.uniform(_POLL / 2, _POLL)  # noqa: S311
+        self._not_before[destination] = time.monotonic() + wait
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove accepted deliveries."""
+        self._settle(
+            rows.DELIVERED,
+            [(item.key,) for item in self._unsettled(self._overflow.delivered(deliveries))],
+            deliveries,
+        )
+        self._tidy_now_and_then()
+
+    def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
+        """Give deliveries back, due at ``at``, or in an hour if that is sooner."""
+        due = min(at, self._clock() + rows.LONGEST_WAIT)
+        self._settle(
+            rows.RETRY,
+            [
+                (due, item.attempts + attempt, item.key)
+                for item in self._unsettled(
+                    self._overflow.retry(deliveries, at=at, attempt=attempt)
+                )
+            ],
+            deliveries,
+        )
+
+    def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
+        """Put deliveries aside; they are kept for a week."""
+        now = self._clock()
+        self._settle(
+            rows.DEAD,
+            [
+                (reason, now, item.attempts, item.key)
+                for item in self._unsettled(self._overflow.dead(deliveries, reason=reason))
+            ],
+            deliveries,
+        )
+
+    def _unsettled(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+        """Leave out what is not in flight from here, or was settled before."""
+        with self._settling:
+            owed = {item.key for _, _, settled in self._owed for item in settled}
+        none: set[int] = set()
+        return [
+            item
+            for item in deliveries
+            if item.key in self._leased.get(item.destination, none) and item.key not in owed
+        ]
+
+    def _settle(
+        self, statement: str, values: list[tuple[Any, ...]], deliveries: Sequence[Delivery]
+    ) -> None:
+        if not values:
+            return
+        # By key, which is never given twice: settling what another sender has settled since
+        # changes nothing. Until it is written down, the rows stay leased and this process the
+        # sender, because they would be sent again.
+        with self._settling, contextlib.suppress(Unavailable):
+            self._owed.append((statement, values, deliveries))
+            self._pay(_SETTLE_BUDGET)
+        if self._closed:
+            self._back.close()
+
+    def _pay(self, budget: float) -> None:
+        """Write down what became of deliveries."""
+        if not self._owed:
+            return
+        with self._back.writing(budget) as connection:
+            for statement, values, _ in self._owed:
+                connection.executemany(statement, values)
+        owed, self._owed = self._owed, []
+        for _, _, deliveries in owed:
+            self._release(deliveries)
+
+    def _release(self, deliveries: Iterable[Delivery]) -> None:
+        for destination in {item.destination for item in deliveries}:
+            keys = _keys(item for item in deliveries if item.destination == destination)
+            self._leased.get(destination, set()).difference_update(keys)
+            self._locks.sender(destination).settle(keys)
+
+    def next_due(self, destination: str) -> float | None:
+        """When the next delivery is due; a little later while another process sends."""
+        in_memory = self._overflow.next_due(destination)
+        leased = set(self._locks.sender(destination).leased)
+        now = self._clock()
+        try:
+            with self._back.reading(_SETTLE_BUDGET) as connection:
+                due = rows.next_due(connection, destination, now=now, leased=leased)
+        except Unavailable:
+            return now + _POLL if in_memory is None else in_memory
+        if due is None:
+            self._tidy_now_and_then()
+            return in_memory
+        wait = self._not_before.get(destination, 0.0) - time.monotonic()
+        due = max(due, now + wait) if wait > 0 else due
+        return due if in_memory is None else min(due, in_memory)
+
+    # ------------------------------------------------------------------ dead letters, erasure
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Return the dead letters that died last; see ``Outbox.dead_letters``."""
+        with self._back.reading(_SETTLE_BUDGET) as connection:
+            return rows.dead_letters(connection, limit)
+
+    def replay(self, keys: Collection[int]) -> int:
+        """Have dead letters tried again; see ``Outbox.replay``."""
+        return self._change(rows.REPLAY, keys)
+
+    def drop(self, keys: Collection[int]) -> int:
+        """Remove dead letters for good; see ``Outbox.drop``."""
+        return self._change(rows.DROP, keys)
+
+    def forget(self, needles: Sequence[str]) -> int:
+        """Remove what holds one of some texts, from the disk too; see ``Outbox.forget``."""
+        wanted = [needle.encode() for needle in needles if needle]
+        removed = self._overflow.forget(needles)
+        removed += self._change(rows.FORGET, wanted)
+        self._tidy()
+        return removed
+
+    def _change(self, statement: str, values: Iterable[object]) -> int:
+        with self._back.writing(_SETTLE_BUDGET) as connection:
+            return sum(connection.execute(statement, (value,)).rowcount for value in values)
+
+    # ------------------------------------------------------------------ looking
+
+    def waiting_for(self) -> Collection[str]:
+        """Names of the destinations for which something waits."""
+        names = set(self._overflow.waiting_for())
+        with (
+            contextlib.suppress(Unavailable),
+            self._back.reading(_SETTLE_BUDGET) as connection,
+        ):
+            names |= {
+                name
+                for name, waiting in rows.destinations(connection)
+                if waiting > len(self._locks.sender(name).leased)
+            }
+        return names
+
+    def stats(self) -> OutboxStats:
+        """Count what is stored, by all processes, and what this one keeps in memory."""
+        memory = self._overflow.stats()
+        try:
+            with self._back.reading(_SETTLE_BUDGET) as connection:
+                waiting, dead, oldest = rows.counts(connection)
+        except Unavailable as error:
+            return attrs.evolve(memory, problem=memory.problem or error.problem)
+        return OutboxStats(
+            waiting=waiting + memory.waiting,
+            dead=dead + memory.dead,
+            oldest=min((at for at in (oldest, memory.oldest) if at is not None), default=None),
+            in_memory=memory.waiting,
+            problem=memory.problem,
+        )
+
+    def close(self) -> None:
+        """Give back what is in flight and close the file."""
+        self._closed = True
+        self._overflow.close(_CLOSE_BUDGET)
+        if self._settling.acquire(timeout=_CLOSE_BUDGET):
+            try:
+                with contextlib.suppress(Unavailable):
+                    self._pay(_CLOSE_BUDGET)
+            finally:
+                self._settling.release()
+        for destination, keys in list(self._leased.items()):
+            self._locks.sender(destination).settle(set(keys))
+        self._front.close()
+        self._back.close()
+
+    # ------------------------------------------------------------------ tidying
+
+    def _tidy_now_and_then(self) -> None:
+        size = self._wal_size()
+        late = time.monotonic() - self._tidied > _TIDY_SECONDS
+        if size > _WAL_BYTES or (size and late):
+            self._tidy()
+
+    def _tidy_beside(self) -> None:
+        """Tidy where no sender does, and not in the thread of a request."""
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
+
+    def _tidy(self) -> None:
+        """Remove what is too old, and move the log into the file."""
+        with (
+            contextlib.suppress(Unavailable, OSError),
+            self._locks.alone(TIDY, 0) as alone,
+        ):
+            if not alone:
+                return
+            self._tidied = time.monotonic()
+            try:
+                with self._back.writing(_SETTLE_BUDGET) as connection:
+                    rows.prune(connection, self._clock())
+            except Unavailable as error:
+                if error.passing:
+                    # A checkpoint that does not get the write lock turns into a passive one.
+                    return
+            with self._back.reading(_SETTLE_BUDGET) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_BUSY_MS}")
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                finally:
+                    connection.execute("PRAGMA busy_timeout = 0")
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(self._wal).st_size  # noqa: PTH116
+        except OSError:
+            return 0
+
+
+def _keys(deliveries: Iterable[Delivery]) -> set[int]:
+    return {item.key for item in deliveries if item.key is not None}

@@ -1,0 +1,191 @@
+"""The tables of a SQLite outbox and every statement on them."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from capi_plugins.outbox.base import DeadLetter, Delivery
+
+SCHEMA = """
+CREATE TABLE delivery (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    destination TEXT NOT NULL,
+    event_name TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    expires_at REAL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL DEFAULT 0,
+    put_at REAL NOT NULL,
+    died_at REAL,
+    reason TEXT
+);
+CREATE INDEX delivery_waiting ON delivery (destination, due, id) WHERE reason IS NULL;
+CREATE INDEX delivery_dead ON delivery (died_at, id) WHERE reason IS NOT NULL;
+CREATE TABLE seen (identity BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX seen_at ON seen (at);
+"""
+
+LONGEST_WAIT = 4_000.0
+"""Waits are an hour and some minutes at most; a row due later met a clock that was set back."""
+DELIVERED = "DELETE FROM delivery WHERE id = ?"
+RETRY = "UPDATE delivery SET due = ?, attempts = ? WHERE id = ?"
+DEAD = "UPDATE delivery SET reason = ?, died_at = ?, attempts = ? WHERE id = ?"
+REPLAY = (
+    "UPDATE delivery SET reason = NULL, died_at = NULL, attempts = 0, due = 0 "
+    "WHERE id = ? AND reason IS NOT NULL"
+)
+DROP = "DELETE FROM delivery WHERE id = ? AND reason IS NOT NULL"
+FORGET = "DELETE FROM delivery WHERE instr(payload, ?) > 0"
+_COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts"
+_REMEMBER_SECONDS = 48 * 3600
+_DEAD_SECONDS = 7 * 86_400
+_DEAD_MOST = 10_000
+_CHUNK = 1_000
+
+
+def insert(
+    connection: sqlite3.Connection, deliveries: Iterable[Delivery], now: float
+) -> list[Delivery]:
+    """Store deliveries whose identity is new; return the others."""
+    duplicates = []
+    for item in deliveries:
+        remembered = connection.execute(
+            "INSERT INTO seen (identity, at) VALUES (?, ?) ON CONFLICT (identity) "
+            "DO UPDATE SET at = excluded.at WHERE at < ?",
+            (_identity(item), int(now), int(now) - _REMEMBER_SECONDS),
+        )
+        if remembered.rowcount == 0:
+            duplicates.append(item)
+            continue
+        connection.execute(
+            "INSERT INTO delivery (destination, event_name, event_id, payload, expires_at, "
+            "attempts, put_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                item.destination,
+                item.event_name,
+                item.event_id,
+                item.payload,
+                item.expires_at,
+                item.attempts,
+                now,
+            ),
+        )
+    return duplicates
+
+
+def due(
+    connection: sqlite3.Connection,
+    destination: str,
+    *,
+    limit: int,
+    max_bytes: int,
+    now: float,
+    leased: Collection[int],
+) -> list[Delivery]:
+    """Choose the deliveries that go next: those never tried first, then those due longest."""
+    batch: list[Delivery] = []
+    size = 0
+    for condition, moment in (("<=", now), (">", now + LONGEST_WAIT)):
+        found = connection.execute(
+            f"SELECT {_COLUMNS} FROM delivery WHERE reason IS NULL AND destination = ? "  # noqa: S608
+            f"AND due {condition} ? ORDER BY due, id LIMIT ?",
+            (destination, moment, limit + len(leased)),
+        )
+        for row in found:
+            delivery = _delivery(row)
+            if delivery.key in leased:
+                continue
+            size += len(delivery.payload)
+            if batch and (size > max_bytes or len(batch) == limit):
+                # Read to its end, or the statement keeps its snapshot.
+                found.close()
+                return batch
+            batch.append(delivery)
+    return batch
+
+
+def next_due(
+    connection: sqlite3.Connection, destination: str, *, now: float, leased: Collection[int]
+) -> float | None:
+    """When the next delivery is due that is not in flight."""
+    found = connection.execute(
+        "SELECT id, due FROM delivery WHERE reason IS NULL AND destination = ? "
+        "ORDER BY due, id LIMIT ?",
+        (destination, len(leased) + 1),
+    ).fetchall()
+    first: float | None = next((at for key, at in found if key not in leased), None)
+    return now if first is not None and first > now + LONGEST_WAIT else first
+
+
+def destinations(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Names of the destinations for which something waits, and how much."""
+    return connection.execute(
+        "SELECT destination, COUNT(*) FROM delivery WHERE reason IS NULL GROUP BY destination"
+    ).fetchall()
+
+
+def counts(connection: sqlite3.Connection) -> tuple[int, int, float | None]:
+    """How many wait, how many are dead, and when the oldest waiting one was put."""
+
+    def number(query: str) -> float | None:
+        row = connection.execute(query).fetchone()
+        return None if row is None else row[0]
+
+    waiting = number("SELECT COUNT(*) FROM delivery WHERE reason IS NULL")
+    dead = number("SELECT COUNT(*) FROM delivery WHERE reason IS NOT NULL")
+    # By id, which costs one row, where the smallest put_at would cost all of them.
+    oldest = number("SELECT put_at FROM delivery WHERE reason IS NULL ORDER BY id LIMIT 1")
+    return int(waiting or 0), int(dead or 0), oldest
+
+
+def dead_letters(connection: sqlite3.Connection, limit: int) -> list[DeadLetter]:
+    """Return the dead letters that died last, the newest first."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS}, reason, died_at FROM delivery WHERE reason IS NOT NULL "  # noqa: S608
+        "ORDER BY died_at DESC, id DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [
+        DeadLetter(delivery=_delivery(row[:-2]), reason=row[-2], died_at=row[-1]) for row in found
+    ]
+
+
+def prune(connection: sqlite3.Connection, now: float) -> None:
+    """Remove what is too old: a part of it, so that nobody waits long."""
+    connection.execute(
+        "DELETE FROM seen WHERE identity IN (SELECT identity FROM seen WHERE at < ? LIMIT ?)",
+        (int(now) - _REMEMBER_SECONDS, _CHUNK),
+    )
+    connection.execute(
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery "
+        "WHERE reason IS NOT NULL AND died_at < ? LIMIT ?)",
+        (now - _DEAD_SECONDS, _CHUNK),
+    )
+    connection.execute(
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery "
+        "WHERE reason IS NOT NULL ORDER BY died_at DESC, id DESC LIMIT ? OFFSET ?)",
+        (_CHUNK, _DEAD_MOST),
+    )
+
+
+def _identity(delivery: Delivery) -> bytes:
+    parts = (delivery.destination, delivery.event_name, delivery.event_id)
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    key, destination, event_name, event_id, payload, expires_at, attempts = row
+    return Delivery(
+        destination=destination,
+        event_name=event_name,
+        event_id=event_id,
+        payload=payload,
+        expires_at=expires_at,
+        attempts=attempts,
+        key=key,
+    )

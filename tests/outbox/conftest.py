@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capi_plugins.outbox.sqlite import SqliteOutbox
+from tests.outbox.other_process import OtherProcess
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "box" / "outbox.sqlite3"
+
+
+@pytest.fixture
+def open_outbox(path: Path) -> Iterator[Callable[..., SqliteOutbox]]:
+    made: list[SqliteOutbox] = []
+
+    def open_outbox(**options: Any) -> SqliteOutbox:
+        made.append(SqliteOutbox(options.pop("path", path), **options))
+        return made[-1]
+
+    yield open_outbox
+    for outbox in made:
+        outbox.close()
+
+
+@pytest.fixture
+def others(path: Path) -> Iterator[Callable[..., OtherProcess]]:
+    made: list[OtherProcess] = []
+
+    def start(**environ: str) -> OtherProcess:
+        made.append(OtherProcess(path, **environ))
+        return made[-1]
+
+    yield start
+    for process in made:
+        with process:
+            pass
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Ask again until the answer is true."""
+
+    def until(question: Callable[[], Any], seconds: float = 20) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (answer := question()):
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.005)
+        return answer
+
+    return until
