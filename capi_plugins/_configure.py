@@ -21,7 +21,6 @@ from capi_plugins.outbox.base import Outbox
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_place import parse_place
-from capi_plugins.segment import read_options
 from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
 
 _log = logging.getLogger("capi_plugins.configure")
@@ -77,7 +76,8 @@ def configure(
     )
     triggers = _triggers(settings, loaded, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
-    read_options(settings.segment, problems, parse_lookup)
+    if settings.segment:
+        _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -93,6 +93,13 @@ def configure(
     )
     made.append(client)
     return client
+
+
+def _check_segment(settings: Settings, problems: list[str]) -> None:
+    # Most hosts have no such messages, and it would be an eighth of their import.
+    from capi_plugins.segment import read_options  # noqa: PLC0415
+
+    read_options(settings.segment, problems, parse_lookup)
 
 
 def _destinations(
