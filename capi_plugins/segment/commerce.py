@@ -46,7 +46,7 @@ def read_commerce(
         "content_ids": _ids(properties, contents, person),
         "content_name": _title(properties, rule, person),
         "content_category": _category(properties, products, rule, person),
-        "currency": _currency(properties, products) or options.currency,
+        "currency": _currency(properties, products),
         "order_id": _seen(first(("orderid", "transactionid"), (properties,)), person),
     }
     if fields["contents"] or fields["content_ids"]:
@@ -66,9 +66,12 @@ def read_commerce(
     for name in ("predictedltv", "netrevenue"):
         if name in properties:
             fields[_AMOUNTS[name]] = amount(properties[name])
+    if fields["currency"] is None and any(fields.get(name) is not None for name in _MONEY):
+        fields["currency"] = options.currency
     return {name: value for name, value in fields.items() if value is not None}
 
 
+_MONEY = ("value", "predicted_ltv", "net_revenue")
 _AMOUNTS = {"predictedltv": "predicted_ltv", "netrevenue": "net_revenue"}
 
 
@@ -153,7 +156,7 @@ def _seen(value: object, person: Person) -> str | None:
 
 def _title(properties: Mapping[str, Any], rule: Rule, person: Person) -> str | None:
     given = _seen(properties.get("contentname"), person)
-    if given is None and rule.shape == "page":
+    if given is None and rule.shape == "named":
         return _seen(properties.get("name"), person)
     if given is None and rule.shape == "product":
         return _seen(first(("name", "productname", "title"), (properties,)), person)
@@ -167,7 +170,7 @@ def _category(
     person: Person,
 ) -> str | None:
     given = properties.get("contentcategory")
-    if given is None and rule.shape in ("product", "list", "page", "search"):
+    if given is None and rule.shape in ("product", "list", "named", "search"):
         given = properties.get("category")
     if given is None and rule.shape == "order":
         categories = {text(product.get("category")) for product in products}

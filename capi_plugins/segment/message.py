@@ -153,9 +153,11 @@ class Message:
         self.page = folded(context.get("page"))
         self.device = folded(context.get("device"))
         self.os = folded(context.get("os"))
+        # The traits of a group are a company's.
+        own = None if self.type == "group" else raw.get("traits")
         self.traits = tuple(
             found
-            for place in (context.get("traits"), raw.get("traits"), context.get("user"))
+            for place in (context.get("traits"), own, context.get("user"))
             if (found := folded(place))
         )
         ids = folded(context.get("clientids"))

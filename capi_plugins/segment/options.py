@@ -78,7 +78,6 @@ class Options:
             those that are about advertising, by their name.
         integrations: What ``integrations`` may call this destination, folded.
         limited_data_use: Whether every event is sent with Limited Data Use.
-        write_keys: Who may post messages over HTTP.
     """
 
     events: Mapping[str, tuple[EventMapping, ...]] = attrs.field(factory=dict)
@@ -95,7 +94,6 @@ class Options:
     consent_categories: frozenset[str] = frozenset()
     integrations: frozenset[str] = INTEGRATIONS
     limited_data_use: bool = False
-    write_keys: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
 def read_options(raw: object, problems: list[str], read_path: ReadPath) -> Options:
@@ -123,7 +121,6 @@ def read_options(raw: object, problems: list[str], read_path: ReadPath) -> Optio
         consent_categories=frozenset(_names(section, "CONSENT_CATEGORIES")),
         integrations=INTEGRATIONS | frozenset(_names(section, "INTEGRATIONS")),
         limited_data_use=section.take("LIMITED_DATA_USE", bool, default=False),
-        write_keys=_texts(section, "WRITE_KEYS"),
     )
     section.done()
     return options

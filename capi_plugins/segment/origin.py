@@ -21,7 +21,10 @@ _MOST_URL = 2000
 _LONGEST_URL = 8000
 _BROWSER_LIBRARIES = ("analyticsjs", "analyticsnext", "rudderlabsjavascriptsdk", "jitsujs")
 _APP_LIBRARIES = re.compile(
-    r"ios|swift|android|kotlin|reactnative|flutter|xamarin|unity|cordova|ionic|nativescript|mobile"
+    r"""(?:^|[^a-z])(?:
+        ios|swift|android|kotlin|react-?native|flutter|xamarin|unity|cordova|ionic|nativescript
+    )(?:[^a-z]|$)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _TIMES = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 _CHANNELS = {"mobile": "app", "browser": "website", "web": "website"}
@@ -126,12 +129,12 @@ def _given(message: Message) -> str | None:
 
 def _derived(message: Message, page: str | None, options: Options) -> str:
     library = message.context.get("library")
-    name = fold(text(library.get("name")) or "") if isinstance(library, dict) else ""
+    name = (text(library.get("name")) or "") if isinstance(library, dict) else ""
     channel = _CHANNELS.get((text(message.raw.get("channel")) or "").lower())
     in_app = platform(message) is not None and (
         "app" in message.context or bool(message.device) or message.type == "screen"
     )
-    if any(browser in name for browser in _BROWSER_LIBRARIES):
+    if any(browser in fold(name) for browser in _BROWSER_LIBRARIES):
         # In the browser of a phone, too, which has an operating system as well.
         return "website"
     if _APP_LIBRARIES.search(name) or message.type == "screen":

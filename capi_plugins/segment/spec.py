@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 import attrs
 
-Shape = Literal["order", "product", "list", "search", "plain", "no amount", "page"]
-"""Where an event keeps its amount and its products."""
+Shape = Literal["order", "product", "list", "search", "plain", "no amount", "named"]
+"""Where an event keeps its amount and its products; ``named``: ``name`` is the thing's own."""
 
 
 def _fold(name: str) -> str:
@@ -50,8 +50,8 @@ _SPEC: Mapping[str, Rule] = {
     "Products Searched": Rule("Search", "search"),
     "Product List Viewed": Rule("ViewContent", "list"),
     "Product List Filtered": Rule(None, "list"),
-    "Promotion Viewed": CUSTOM,
-    "Promotion Clicked": CUSTOM,
+    "Promotion Viewed": Rule(None, "named"),
+    "Promotion Clicked": Rule(None, "named"),
     "Product Clicked": Rule(None, "product"),
     "Product Viewed": Rule("ViewContent", "product"),
     "Product Added": Rule("AddToCart", "product"),
@@ -142,7 +142,7 @@ _META: Mapping[str, Rule] = {
     **{name: Rule(name, "product") for name in ("AddToCart", "AddToWishlist", "ViewContent")},
     **{name: Rule(name, "order") for name in ("AddPaymentInfo", "InitiateCheckout", "Purchase")},
     "Search": Rule("Search", "search"),
-    "PageView": Rule("PageView", "page"),
+    "PageView": Rule("PageView", "named"),
 }
 
 
@@ -161,8 +161,8 @@ EVENTS: Final[Mapping[str, Rule]] = _events()
 """Rules of tracked events by folded name: the spec's, their aliases, and Meta's own."""
 
 CALLS: Final[Mapping[str, Rule]] = {
-    "page": Rule("PageView", "page"),
-    "screen": Rule("PageView", "page"),
+    "page": Rule("PageView", "named"),
+    "screen": Rule("PageView", "named"),
 }
 """Rules of calls that are not ``track``. The others make no event of their own."""
 

@@ -139,6 +139,20 @@ def test_a_currency_is_assumed_only_where_there_is_none(web):
     assert "custom_data" not in wire(event)
 
 
+def test_what_costs_nothing_has_no_currency(web):
+    event = web({"type": "page", "event": None, "properties": None}, CURRENCY="EUR")
+    assert "custom_data" not in wire(event)
+
+
+def test_the_name_of_a_promotion_is_its_own(web):
+    promotion = {"promotion_id": "p", "creative": "top", "name": "75% store-wide shoe sale"}
+    assert wire(web({"event": "Promotion Viewed", "properties": promotion}))["custom_data"] == {
+        "content_name": "75% store-wide shoe sale",
+        "promotion_id": "p",
+        "creative": "top",
+    }
+
+
 @pytest.mark.parametrize(
     "products",
     [

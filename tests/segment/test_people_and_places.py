@@ -123,6 +123,8 @@ def test_the_site_stands_in_for_a_page_that_is_missing(web):
         ({"context.library.name": "analytics-python", "context.page": None}, "other"),
         ({"context.library.name": "analytics-python"}, "website"),
         ({"context.library": None, "channel": "web"}, "website"),
+        ({"context.library.name": "axios", "context.page": None}, "other"),
+        ({"context.library.name": "RudderLabs JavaScript SDK"}, "website"),
         ({"context.library": "x", "context.page": None, "channel": "server"}, "other"),
         ({"properties.action_source": "physical_store"}, "physical_store"),
         ({"context.actionSource": "Phone-Call"}, "phone_call"),
@@ -151,6 +153,14 @@ def test_a_phone_tells_meta_of_app_and_device(phone):
         "vendor_id": PHONE["context"]["device"]["id"],
     }  # fmt: skip
     assert sent["user_data"]["madid"] == PHONE["context"]["device"]["advertisingId"]
+
+
+@pytest.mark.parametrize(
+    "library",
+    ["analytics-ios", "analytics-kotlin", "analytics-react-native", "com.rudderstack.android.sdk"],
+)
+def test_libraries_of_apps_are_known(phone, library):
+    assert phone({"context.library.name": library, "channel": None}).action_source == "app"
 
 
 @pytest.mark.parametrize(
