@@ -215,7 +215,8 @@ def _outbox(
         **offered,
     }
     factory: OutboxFactory | None = known.get(delivery.outbox)
-    if delivery.worker != "thread" and delivery.outbox in ("auto", "memory", "immediate"):
+    in_memory = {"auto", "memory", "immediate"} - set(offered)
+    if delivery.worker != "thread" and delivery.outbox in in_memory:
         problems.append(
             f"CAPI['DELIVERY']['WORKER'] {delivery.worker!r} needs an outbox that other processes "
             f"can read, and {delivery.outbox!r} is in memory"

@@ -8,7 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from capi_plugins._worker import Worker
-from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats, Stored
+from capi_plugins.outbox.base import (
+    Delivery,
+    Make,
+    Outbox,
+    OutboxStats,
+    Stored,
+    TransactionalOutbox,
+)
 
 _log = logging.getLogger("capi_plugins.delivery")
 _SAY_FULL_EVERY = 60.0
@@ -29,6 +36,8 @@ class Delivering:
         outbox: Makes the outbox of a process.
         worker: Makes the worker for an outbox.
         threads: Whether the worker of this process sends by itself.
+        grace: Seconds after which what is held is sent as it is.
+        clock: Seconds since the epoch.
     """
 
     def __init__(
@@ -37,17 +46,49 @@ class Delivering:
         worker: Callable[[Outbox], Worker],
         *,
         threads: bool,
+        grace: float = 60.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
         self._worker = worker
         self._threads = threads
+        self._grace = grace
+        self._clock = clock
         self._processes: dict[int, _Process] = {}
         self._lost, self._say_full_from = 0, 0.0
 
-    def put(self, deliveries: Sequence[Delivery]) -> Stored:
-        """Queue deliveries; see ``Outbox.put``."""
+    def joins(self, database: str) -> bool:
+        """Whether what is put now becomes a part of an open transaction of a database."""
+        outbox = self._process().outbox
+        return isinstance(outbox, TransactionalOutbox) and outbox.joins(database)
+
+    def hold(self, make: Make, database: str) -> Sequence[Delivery]:
+        """Store deliveries in the open transaction of a database, if the outbox is there.
+
+        Args:
+            make: Makes the deliveries.
+            database: Name of the database.
+
+        Returns:
+            What the outbox holds now, to be given to ``put`` for completion.
+        """
+        outbox = self._process().outbox
+        if isinstance(outbox, TransactionalOutbox) and outbox.joins(database):
+            return outbox.hold(make, due=self._clock() + self._grace)
+        return ()
+
+    def put(self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery] = ()) -> Stored:
+        """Queue deliveries; those with a key complete what is held under it.
+
+        Args:
+            deliveries: The deliveries.
+            withdrawn: What is held and must not be sent.
+        """
         process = self._process()
-        stored = process.outbox.put(deliveries)
+        if isinstance(process.outbox, TransactionalOutbox):
+            stored = process.outbox.complete(deliveries, withdrawn)
+        else:
+            stored = process.outbox.put(deliveries)
         if stored.refused:
             self._say_full(len(stored.refused))
         if len(stored.refused) + len(stored.duplicates) < len(deliveries):

@@ -7,6 +7,7 @@ when nothing has for a while: an endpoint that hangs stops its own lane only.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -245,7 +246,9 @@ class Worker:
             left = due - self._clock()
             if left <= 0:
                 return True
-            self._wait_for_news(seen, min(left, _IDLE))
+            # What other processes put is due before that, perhaps.
+            most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            self._wait_for_news(seen, min(left, most))
 
     def _ends(self, lane: _Lane, seen: int) -> bool:
         """End a lane that had nothing to do, unless other processes may bring it something."""

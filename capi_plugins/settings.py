@@ -77,6 +77,8 @@ class DeliverySettings:
         exit_timeout: Seconds a process may spend on delivering what is left when it exits.
         queue_size: Most deliveries in memory.
         queue_bytes: Most bytes of payload in memory.
+        database: Where the outbox ``database`` is; None: where the host's routers say.
+        grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
 
     outbox: str = "auto"
@@ -87,6 +89,8 @@ class DeliverySettings:
     exit_timeout: float = 2.0
     queue_size: int = 10_000
     queue_bytes: int = 32_000_000
+    database: str | None = None
+    grace: float = 60.0
 
 
 @attrs.frozen(kw_only=True)
@@ -297,6 +301,8 @@ def _delivery(top: Section) -> DeliverySettings:
         exit_timeout=float(number("EXIT_TIMEOUT", base.exit_timeout, 0, 300, real)),
         queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
         queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
+        database=section.take("DATABASE", str),
+        grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )
     if result.worker not in WORKERS:
         section.wrong("WORKER", f"must be one of {', '.join(map(repr, WORKERS))}")

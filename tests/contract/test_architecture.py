@@ -152,6 +152,7 @@ LAYERS = [
     {"destinations", "sources", "segment", "outbox", "builtin", "insight", "context_store"},
     {"_discovery", "_plugins", "_triggers", "_retry"},
     {"_pipeline", "_worker", "_delivery", "_scope"},
+    {"_capturing"},
     {"_client"},
     {"_configure"},
     {""},
