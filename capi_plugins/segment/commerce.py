@@ -56,8 +56,7 @@ def read_commerce(
         fields["content_type"] = given.lower()
     if rule.shape != "no amount":
         fields["value"] = _value(properties, contents, rule, options)
-    if rule.event in COUNTED:
-        fields["num_items"] = _num_items(properties, contents, options)
+    fields["num_items"] = _num_items(properties, contents, rule, options)
     if rule.shape == "search":
         query = first(("query", "searchstring", "searchterm", "search"), (properties,))
         fields["search_string"] = _seen(query, person)
@@ -217,12 +216,12 @@ def _sum(contents: Sequence[Content]) -> float | None:
 
 
 def _num_items(
-    properties: Mapping[str, Any], contents: Sequence[Content], options: Options
+    properties: Mapping[str, Any], contents: Sequence[Content], rule: Rule, options: Options
 ) -> int | None:
     given = amount(properties.get("numitems"))
     if given is not None and 0 <= given <= _MOST_QUANTITY and given == int(given):
         return int(given)
-    if not contents or options.num_items == "none":
+    if not contents or rule.event not in COUNTED or options.num_items == "none":
         return None
     if options.num_items == "lines":
         return len(contents)

@@ -139,6 +139,11 @@ def test_a_currency_is_assumed_only_where_there_is_none(web):
     assert "custom_data" not in wire(event)
 
 
+def test_a_count_that_is_given_is_taken(web):
+    event = web({"event": "Product Added", "properties": {"product_id": "a", "num_items": 4}})
+    assert wire(event)["custom_data"]["num_items"] == 4
+
+
 def test_what_costs_nothing_has_no_currency(web):
     event = web({"type": "page", "event": None, "properties": None}, CURRENCY="EUR")
     assert "custom_data" not in wire(event)
@@ -289,6 +294,19 @@ def test_an_id_that_cannot_be_sent_is_replaced_by_the_same_digest_each_time(web,
 )  # fmt: skip
 def test_an_event_happened_when_the_best_clock_says(web, times, expected):
     assert web(times).event_time == expected
+
+
+class Broken(dict):
+    def get(self, *_):
+        raise RuntimeError("jane@example.com")
+
+
+def test_a_mistake_of_ours_is_told_without_what_the_message_holds(caplog):
+    result = convert(Broken(type="track"))
+    assert result.events == ()
+    assert result.reason == "internal error: RuntimeError"
+    assert "RuntimeError" in caplog.text
+    assert "jane" not in caplog.text
 
 
 def test_a_message_is_never_changed():

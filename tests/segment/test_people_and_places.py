@@ -287,3 +287,38 @@ def test_limited_data_use_is_passed_on(web, changes, expected):
 
 def test_limited_data_use_may_hold_for_all(web):
     assert wire(web({}, LIMITED_DATA_USE=True))["data_processing_options"] == ["LDU"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "abbreviation"),
+    [("Europe/Berlin", "CEST"), ("Nowhere/Land", ""), ("../../etc/passwd", ""), ("America", "")],
+)
+def test_a_time_zone_has_the_name_of_the_day_or_none(phone, zone, abbreviation):
+    extinfo = wire(phone({"context.timezone": zone}))["app_data"]["extinfo"]
+    assert (extinfo[7], extinfo[15]) == (abbreviation, zone)
+
+
+def test_tracking_may_be_answered_in_metas_own_words(phone):
+    sent = wire(
+        phone(
+            {
+                "properties.advertiser_tracking_enabled": 0,
+                "properties.application_tracking_enabled": 1,
+                "properties.campaign_ids": "23842",
+            }
+        )
+    )
+    assert sent["app_data"]["advertiser_tracking_enabled"] == 0
+    assert sent["app_data"]["application_tracking_enabled"] == 1
+    assert sent["app_data"]["campaign_ids"] == "23842"
+    assert sent["custom_data"] == {"from_background": False}
+
+
+@pytest.mark.parametrize("length", [3_000, 9_000])
+def test_a_long_query_costs_the_query_or_the_url(web, length):
+    event = web({"context.page.url": f"https://shop.example/a?q={'x' * length}"})
+    if length < 8_000:
+        assert wire(event)["event_source_url"] == "https://shop.example/a"
+    else:
+        assert event.event_source_url is None
+        assert wire(event)["action_source"] == "other"
