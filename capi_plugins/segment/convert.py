@@ -79,6 +79,8 @@ class Converter:
         if isinstance(wanted, str):
             return Conversion(reason=wanted, message_id=message_id)
         events = self._events(message, wanted, message_id, now)
+        if not events:
+            return Conversion(reason="the event's name names a person", message_id=message_id)
         return Conversion(events=events, message_id=message_id)
 
     def _wanted(self, message: Message) -> list[_Wanted] | str:
@@ -125,17 +127,23 @@ class Converter:
             "opt_out": flag(message.find("optout")),
             **permission.limited_data_use(message, self.options),
         }
-        return tuple(self._event(message, each, user, [*notes], {**shared}) for each in wanted)
+        person = Person(user)
+        return tuple(
+            self._event(message, each, user, person, [*notes], {**shared})
+            for each in wanted
+            # What the settings call it is no secret, what the message calls it may be one.
+            if each.mapping is not None or each.rule.event or not person.is_named_by(each.name)
+        )
 
     def _event(
         self,
         message: Message,
         wanted: _Wanted,
         user: UserData,
+        person: Person,
         notes: list[FieldNote],
         fields: dict[str, Any],
     ) -> Event:
-        person = Person(user)
         custom = read_commerce(message.properties, wanted.rule, self.options, person, notes)
         own = own_properties(message, self.options, person)
         custom = {**own, **custom}

@@ -296,6 +296,11 @@ def test_an_event_happened_when_the_best_clock_says(web, times, expected):
     assert web(times).event_time == expected
 
 
+@pytest.mark.parametrize("name", ["Jane Doe signed up", "jane-doe", "Doe", "mail jane@x.de"])
+def test_an_event_called_after_a_person_is_not_sent(refused, name):
+    assert "name" in refused({"event": name, "context.traits": {"name": "Jane Doe"}})
+
+
 class Broken(dict):
     def get(self, *_):
         raise RuntimeError("jane@example.com")
