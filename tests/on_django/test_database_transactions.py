@@ -549,6 +549,7 @@ def test_a_process_killed_between_commit_and_end_of_request_loses_nothing(shop, 
     assert early["custom_data"]["value"] == 5.0
 
 
+@pytest.mark.storm
 def test_nothing_is_lost_doubled_or_made_up_while_everybody_dies(shop, tmp_path):
     ledger = tmp_path / "ledger"
     ledger.touch()
