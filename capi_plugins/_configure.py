@@ -12,6 +12,7 @@ from typing import Any
 
 from capi_plugins import signals
 from capi_plugins._client import Client
+from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
 from capi_plugins.builtin import builtin_plugins
@@ -78,6 +79,8 @@ def configure(
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
     if settings.delivery.worker == "celery":
         problems.extend(_celery_problems(settings))
+    if settings.segment:
+        _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -114,6 +117,13 @@ def _use_celery(client: Client) -> None:
     app = client.settings.delivery.celery_app or ""
     client.delivering.nudge_with(lambda: Nudges(app))
     serve(client.delivering)
+
+
+def _check_segment(settings: Settings, problems: list[str]) -> None:
+    # Most hosts have no such messages, and it would be an eighth of their import.
+    from capi_plugins.segment import read_options  # noqa: PLC0415
+
+    read_options(settings.segment, problems, parse_lookup)
 
 
 def _destinations(

@@ -148,7 +148,7 @@ def test_a_library_has_one_door(library, doors):
 
 
 LAYERS = [
-    {"version", "exceptions", "event_data", "events", "consent", "client_address"},
+    {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
     {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
     {"hookspecs", "destinations.base", "sources.base"},
     {
