@@ -1,51 +1,88 @@
-"""Sends requests with httpx, which is imported on the first one: it is the costliest import."""
+"""Sends requests over connections that are kept, each within a time limit that holds for all of it.
+
+httpcore is used below httpx because it takes a network backend: httpx limits every read and every
+address of a host by itself, so that an answer that drips in byte by byte would never time out.
+Both are imported with the first request: they are the costliest imports.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import email.utils
 import os
+import socket
+import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.exceptions import TransportError
 from capi_plugins.hookspecs import hookimpl
+from capi_plugins.version import __version__
 
 if TYPE_CHECKING:
+    import httpcore
     import httpx
 
 _MOST_BYTES = 65_536
+_PIECE = 65_536
+_KEPT_SECONDS = 15.0
+_HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"capi-plugins/{__version__}",
+}
 
 
-class _Deadline(threading.local):
-    """When the exchange of this thread has to be over, on the monotonic clock."""
+class _Exchange(threading.local):
+    """The request this thread is making.
 
-    at = 0.0
+    Attributes:
+        until: When it has to be over, on the monotonic clock.
+        fresh: Whether it has made a connection of its own.
+        heard: Whether a byte of the answer has come.
+    """
+
+    until = 0.0
+    fresh = False
+    heard = False
 
     def left(self, timeout: float | None) -> float:
         # A socket without any time left is one that never waits; it has to time out instead.
-        left = max(0.001, self.at - time.monotonic())
+        left = max(0.001, self.until - time.monotonic())
         return left if timeout is None else min(timeout, left)
 
 
-_deadline = _Deadline()
+_exchange = _Exchange()
 
 
 class _Backend:
-    """A network backend of httpcore whose every wait ends at the deadline.
+    """A network backend of httpcore whose every wait ends when the exchange has to."""
 
-    httpx limits each read, so an answer that drips in byte by byte would never time out.
-    """
-
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> Any:
-        timeout = _deadline.left(timeout)
-        return _Stream(self._backend.connect_tcp(host, port, timeout=timeout, **more))
+        """Try each address of a host, with a fair part of what is left of the time."""
+        import httpcore  # noqa: PLC0415 - see the module's text
+
+        _exchange.fresh = True
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError("the name cannot be resolved") from error
+        addresses = list(dict.fromkeys(address[0] for *_, address in found))
+        for number, address in enumerate(addresses, start=1 - len(addresses)):
+            part = _exchange.left(timeout) / (1 - number)
+            try:
+                return _Stream(self._backend.connect_tcp(str(address), port, timeout=part, **more))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == 0:
+                    raise
+        raise httpcore.ConnectError("the name has no address")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
@@ -56,75 +93,137 @@ class _Stream:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
-        return self._stream.read(max_bytes, timeout=_deadline.left(timeout))
+        data = self._stream.read(max_bytes, timeout=_exchange.left(timeout))
+        _exchange.heard = _exchange.heard or bool(data)
+        return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> Any:
-        return self._stream.write(buffer, timeout=_deadline.left(timeout))
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # In pieces: within a call the limit begins anew whenever the other side takes something.
+        for start in range(0, len(buffer), _PIECE):
+            piece = buffer[start : start + _PIECE]
+            self._stream.write(piece, timeout=_exchange.left(timeout))
 
-    def start_tls(self, *arguments: Any, timeout: float | None = None, **more: Any) -> Any:
-        timeout = _deadline.left(timeout)
-        return _Stream(self._stream.start_tls(*arguments, timeout=timeout, **more))
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        timeout = _exchange.left(timeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 class HttpSender:
-    """The built-in ``capi_send``: keep-alive, no redirects, answers read to a cap."""
+    """The built-in ``capi_send``: keep-alive, no redirects, answers read to a cap.
+
+    The environment may name a proxy (``HTTPS_PROXY``, ``NO_PROXY``) and certificates to trust
+    (``SSL_CERT_FILE``, ``SSL_CERT_DIR``).
+    """
 
     def __init__(self) -> None:
-        # A connection must not be shared with a forked child, so there is a client per process.
-        self._clients: dict[int, httpx.Client] = {}
+        # A connection must not be shared with a forked child, so there are pools for each process.
+        self._pools: dict[tuple[int, str | None], httpcore.ConnectionPool] = {}
 
     @hookimpl(trylast=True)
     def capi_send(self, request: Request, destination: Destination) -> Response:
         """Send one request; raise ``TransportError`` when no whole answer came in time."""
-        import httpx  # noqa: PLC0415 - see the module's text
+        import httpcore  # noqa: PLC0415 - see the module's text
+        import httpx  # noqa: PLC0415
 
-        _deadline.at = time.monotonic() + request.timeout
-        host = httpx.URL(request.url).host
-        try:
-            with self._client().stream(
-                request.method,
-                request.url,
-                headers={"Accept-Encoding": "identity", **request.headers},
-                content=request.body,
-                timeout=request.timeout,
-                follow_redirects=False,
-            ) as answer:
-                body = b"".join(_capped(answer.iter_raw()))
-                return Response(
-                    status=answer.status_code,
-                    headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=body,
-                )
-        except httpx.HTTPError as error:
-            # httpx puts URLs into its messages; the class and the host say enough.
-            raise TransportError(
-                f"no answer from {host} for {destination.name}: {type(error).__name__}"
-            ) from None
+        _exchange.until = time.monotonic() + request.timeout
+        url = httpx.URL(request.url)
+        while True:
+            _exchange.fresh = _exchange.heard = False
+            try:
+                return self._exchanged(request, url)
+            except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError) as error:
+                # The other side may end a kept connection at any time, also in the moment it is
+                # used again. That says nothing about the request, which goes out once more: on
+                # the next kept connection, and when there are none left on a new one.
+                if _exchange.fresh or _exchange.heard:
+                    raise _no_answer(url, destination, error) from None
+            except (
+                httpcore.NetworkError,
+                httpcore.ProtocolError,
+                httpcore.ProxyError,
+                httpcore.TimeoutException,
+                httpcore.UnsupportedProtocol,
+            ) as error:
+                raise _no_answer(url, destination, error) from None
+
+    def _exchanged(self, request: Request, url: httpx.URL) -> Response:
+        import httpcore  # noqa: PLC0415 - see the module's text
+        import httpx  # noqa: PLC0415
+
+        with self._pool(url).stream(
+            request.method,
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=[*{**_HEADERS, **request.headers}.items()],
+            content=request.body,
+            extensions={
+                "timeout": dict.fromkeys(("connect", "read", "write", "pool"), request.timeout)
+            },
+        ) as answer:
+            body = b"".join(_capped(answer.iter_stream()))
+            headers = httpx.Headers(answer.headers)
+            return Response(
+                status=answer.status,
+                headers={name.lower(): value for name, value in headers.items()},
+                body=body,
+            )
 
     @hookimpl
     def capi_shutdown(self) -> None:
         """Close the connections of this process."""
-        client = self._clients.pop(os.getpid(), None)
-        if client is not None:
-            with contextlib.suppress(Exception):
-                client.close()
+        for key in list(self._pools):
+            if key[0] == os.getpid():
+                with contextlib.suppress(Exception):
+                    self._pools.pop(key).close()
 
-    def _client(self) -> httpx.Client:
-        import httpx  # noqa: PLC0415 - see the module's text
+    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+        proxy = _proxy(url)
+        key = (os.getpid(), proxy)
+        return self._pools.get(key) or self._pools.setdefault(key, _make_pool(proxy))
 
-        client = self._clients.get(os.getpid())
-        if client is None:
-            made = httpx.Client()
-            for transport in (made._transport, *made._mounts.values()):  # noqa: SLF001
-                # httpx has no public way to its backend; a test sees if this one ends.
-                pool = getattr(transport, "_pool", None)
-                if pool is not None:
-                    pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001
-            client = self._clients.setdefault(os.getpid(), made)
-        return client
+
+def _make_pool(proxy: str | None) -> httpcore.ConnectionPool:
+    import httpcore  # noqa: PLC0415 - see the module's text
+    import httpx  # noqa: PLC0415
+
+    options: dict[str, Any] = {
+        "ssl_context": httpx.create_ssl_context(),
+        "keepalive_expiry": _KEPT_SECONDS,
+        "max_connections": None,
+        "network_backend": _Backend(httpcore.SyncBackend()),
+    }
+    if proxy is None:
+        return httpcore.ConnectionPool(**options)
+    named = httpx.Proxy(proxy)
+    kind = httpcore.SOCKSProxy if named.url.scheme.startswith("socks") else httpcore.HTTPProxy
+    return kind(proxy_url=str(named.url), proxy_auth=named.auth, **options)
+
+
+def _proxy(url: httpx.URL) -> str | None:
+    """Return what the environment names for a URL."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(url.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _no_answer(url: httpx.URL, destination: Destination, error: Exception) -> TransportError:
+    """Say what failed by its class: messages of libraries may hold the URL."""
+    kinds = [type(error).__name__]
+    # httpcore takes the cause away from what passes its pools.
+    if isinstance(error.__context__, ssl.SSLError | socket.gaierror):
+        kinds.append(type(error.__context__).__name__)
+    return TransportError(f"no answer from {url.host} for {destination.name}: {', '.join(kinds)}")
 
 
 def _capped(chunks: Iterator[bytes]) -> Iterator[bytes]:
