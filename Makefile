@@ -12,7 +12,7 @@ help:
 	@echo "make demo KEEP=1     the same, and leave the sandbox page open"
 	@echo "make test            lint, types and every test"
 	@echo "make test-all        the tests on every interpreter found, with old and new libraries"
-	@echo "make bench           speed, side by side with facebook_business"
+	@echo "make bench           speed, side by side with facebook_business and Segment"
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -42,6 +42,8 @@ test-all: $(VENV)/.lint
 bench: $(VENV)/.demo
 	@$(INSTALL) --group bench
 	$(BIN)/python benchmarks/bench_payload.py
+	$(BIN)/python benchmarks/bench_capture.py
+	$(BIN)/python benchmarks/bench_outbox.py
 
 clean:
 	rm -rf $(VENV) .nox dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -99,7 +99,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", str(place / "dist"), silent=True)
     built = next((place / "dist").glob("*.whl"))
     _install(session, f"{built}[django,flask]", "-c", "constraints.txt")
-    for name in ("tests", "docs", "README.md", "CHANGELOG.md", "pyproject.toml"):
+    for name in ("tests", "docs", "examples", "README.md", "CHANGELOG.md", "pyproject.toml"):
         source = Path(name)
         target = place / name
         if source.is_dir():
@@ -108,7 +108,7 @@ def wheel(session: nox.Session) -> None:
         else:
             shutil.copy(source, target)
     session.chdir(place)
-    _pytest(session, "-m", "not repository")
+    _pytest(session, "-m", "not repository and not storm")
 
 
 @nox.session
@@ -124,4 +124,4 @@ if _NEWEST:
     def other_interpreter(session: nox.Session) -> None:
         """All tests on the newest interpreter that is not 3.11, with the newest libraries."""
         _install(session, "-e", ".[django,flask]")
-        _pytest(session, "-m", "not repository")
+        _pytest(session, "-m", "not repository and not storm")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from capi_plugins import signals
+from capi_plugins._capturing import Capturing
 from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
@@ -22,8 +24,8 @@ from capi_plugins._worker import Worker
 from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
-from capi_plugins.exceptions import InvalidEvent, UnknownSource
-from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats
+from capi_plugins.exceptions import UnknownSource
+from capi_plugins.outbox.base import Outbox, OutboxStats
 from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source, SourceRequest
 
@@ -67,8 +69,13 @@ class Client:
         self._clock = clock
         self._pipeline = Pipeline(settings, plugins, destinations, clock)
         self._delivering = Delivering(
-            outbox, self._make_worker, threads=settings.delivery.worker == "thread"
+            outbox,
+            self._make_worker,
+            threads=settings.delivery.worker == "thread",
+            grace=settings.delivery.grace,
+            clock=clock,
         )
+        self._capturing = Capturing(self, self._pipeline, self._delivering)
         self._active = settings.enabled and bool(destinations)
         self._closed = False
         self._at_exit = _close_at_exit(self)
@@ -80,7 +87,8 @@ class Client:
         """Open the scope of one request.
 
         Args:
-            context_factory: Makes the context; called once, and only if the request has an event.
+            context_factory: Makes the context; called when the request is over, and only if it has
+                an event. An outbox in the host's database asks for the context of the moment too.
         """
         scope = RequestScope(self, context_factory)
         token = current.set(scope)
@@ -109,16 +117,33 @@ class Client:
             event: The event, or its name.
             **fields: The event's other attributes, when a name is given; groups may be mappings.
         """
+        self.note(self.tracked(event, **fields))
+
+    def tracked(self, event: Event | str, /, **fields: Any) -> Build:
+        """Return what ``track`` notes, for an adapter that says more about it to ``note``.
+
+        Args:
+            event: The event, or its name.
+            **fields: As in ``track``.
+        """
         now = self._clock()
 
+        @functools.cache
         def build() -> Event:
             if isinstance(event, Event):
                 return event
             return Event.from_dict({**fields, "event_name": event}, now=now)
 
-        self.note(build)
+        return build
 
-    def note(self, build: Build, *, on_commit: OnCommit | None = None) -> None:
+    def note(
+        self,
+        build: Build,
+        *,
+        on_commit: OnCommit | None = None,
+        database: str | None = None,
+        early: Build | None = None,
+    ) -> None:
         """Note an event that is built later; never raises.
 
         Args:
@@ -126,22 +151,35 @@ class Client:
                 the commit where there is no request.
             on_commit: Registers a function to be called when the host's transaction commits. The
                 event is forgotten unless that happens. None: there is nothing to wait for.
+            database: Name of the database whose transaction that is. An outbox in the same
+                database stores what is known now in the transaction, so that the event is sent
+                even if this process does not live to build it.
+            early: Makes the event from what is known now; default: ``build``.
         """
         if not self._active:
             return
         try:
             scope = self.current_scope()
+            pending = Pending(build, confirmed=on_commit is None)
+            if scope is not None and not self._keep(scope, pending):
+                return
             if on_commit is not None:
-                pending = Pending(build, confirmed=False)
-                if scope is not None:
-                    self._keep(scope, pending)
+                if database is not None:
+                    held = self._capturing.hold(early or build, scope, database)
+                    pending.held = tuple(held)
                 on_commit(lambda: self._confirm(scope, pending))
-            elif scope is not None:
-                self._keep(scope, Pending(build, confirmed=True))
-            else:
-                self._capture_built([build], NO_REQUEST)
+            elif scope is None:
+                self._capturing.capture_noted([pending], NO_REQUEST)
         except Exception as error:
             self.failed("note", error)
+
+    def joins(self, database: str) -> bool:
+        """Whether an event noted now would be stored in an open transaction of a database.
+
+        Args:
+            database: The adapter's name for the database.
+        """
+        return self._active and self._delivering.joins(database)
 
     def finish(self, scope: RequestScope, finished: FinishedRequest) -> None:
         """End a request: capture what was noted and what triggers match; never raises.
@@ -150,36 +188,41 @@ class Client:
             scope: What ``request`` gave.
             finished: How the request ended.
         """
-        builds: list[Build] = []
+        matched: list[Pending] = []
         if self._active:
             try:
-                builds = self.triggers.for_request(finished)
+                matched = [
+                    Pending(build, confirmed=True) for build in self.triggers.for_request(finished)
+                ]
             except Exception as error:
                 self.failed("matching triggers", error)
-        self._finish(scope, builds)
+        self._finish(scope, matched)
 
-    def _finish(self, scope: RequestScope, builds: list[Build]) -> None:
+    def _finish(self, scope: RequestScope, matched: list[Pending]) -> None:
         scope.open = False
         # What is not confirmed yet is captured when it is, without the scope's help.
         noted, scope.pending = scope.pending, []
-        builds = [pending.build for pending in noted if pending.confirmed] + builds
+        noted = [pending for pending in noted if pending.confirmed] + matched
         try:
-            if builds:
-                self._capture_built(builds, scope.context)
+            if noted:
+                self._capturing.capture_noted(noted, scope.context)
         except Exception as error:
             self.failed("finish", error)
 
-    def _keep(self, scope: RequestScope, pending: Pending) -> None:
+    def _keep(self, scope: RequestScope, pending: Pending) -> bool:
         if len(scope.pending) < MOST_PENDING:
             scope.pending.append(pending)
-        else:
-            self._dropped(None, None, f"more than {MOST_PENDING} events in one request")
+            return True
+        reason = f"more than {MOST_PENDING} events in one request"
+        self._capturing.dropped(None, None, reason)
+        return False
 
     def _confirm(self, scope: RequestScope | None, pending: Pending) -> None:
         try:
             pending.confirmed = True
             if scope is None or not scope.open:
-                self._capture_built([pending.build], scope.context if scope else NO_REQUEST)
+                context = scope.context if scope else NO_REQUEST
+                self._capturing.capture_noted([pending], context)
         except Exception as error:
             self.failed("confirm", error)
 
@@ -206,7 +249,7 @@ class Client:
         Returns:
             What became of it, for each destination.
         """
-        return self._capture([event], context) if self._active else []
+        return self._capturing.capture([event], context) if self._active else []
 
     def dry_run(self, event: Event, context: RequestContext = NO_REQUEST) -> list[Processed]:
         """Take one event through every stage and queue nothing."""
@@ -231,87 +274,8 @@ class Client:
             raise UnknownSource(f"there is no source {source!r}")
         events = list(found.events(request))
         if self._active and events:
-            self._capture(events, NO_REQUEST)
+            self._capturing.capture(events, NO_REQUEST)
         return len(events)
-
-    def _capture_built(self, builds: Sequence[Build], context: RequestContext) -> None:
-        events = []
-        for build in builds:
-            try:
-                event = build()
-            except InvalidEvent as error:
-                self._dropped(None, None, str(error))
-            except Exception as error:
-                self.failed("building an event", error)
-            else:
-                if event is not None:
-                    events.append(event)
-        if events:
-            self._capture(events, context)
-
-    def _capture(self, events: Sequence[Event], context: RequestContext) -> list[Processed]:
-        """Take events to the outbox, all in one ``put``: a request costs one commit at most."""
-        results: list[Processed] = []
-        queued: list[tuple[Event, Delivery]] = []
-        for event in events:
-            try:
-                signals.tell(signals.event_captured, self, event=event, context=context)
-                processed = self._pipeline.process(event, context)
-                results += processed
-                queued += self._deliveries(processed)
-            except Exception as error:
-                self.failed("capture", error)
-        try:
-            if queued:
-                self._queue(queued)
-        except Exception as error:
-            self.failed("queueing", error)
-            reason = f"the outbox failed: {type(error).__name__}"
-            for event, delivery in queued:
-                self._dropped(event, delivery.destination, reason)
-        return results
-
-    def _deliveries(self, processed: Sequence[Processed]) -> Iterator[tuple[Event, Delivery]]:
-        for result in processed:
-            event, payload = result.event, result.payload
-            if payload is None:
-                self._dropped(event, result.destination, result.reason or "")
-                continue
-            if notes := event.notes + payload.notes:
-                signals.tell(
-                    signals.field_dropped,
-                    self,
-                    event=event,
-                    destination=result.destination,
-                    notes=notes,
-                )
-            yield (
-                event,
-                Delivery(
-                    destination=result.destination or "",
-                    event_name=event.event_name,
-                    event_id=event.event_id,
-                    payload=payload.body,
-                    expires_at=payload.expires_at,
-                ),
-            )
-
-    def _queue(self, queued: Sequence[tuple[Event, Delivery]]) -> None:
-        stored = self._delivering.put([delivery for _, delivery in queued])
-        for event, delivery in queued:
-            if any(delivery is duplicate for duplicate in stored.duplicates):
-                reason = "duplicate: this event_id was queued within the last 48 hours"
-                self._dropped(event, delivery.destination, reason)
-        if stored.refused:
-            signals.tell(signals.outbox_full, self, deliveries=stored.refused)
-
-    def _dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
-        _log.debug(
-            "%s dropped for %s: %s", event.event_name if event else "event", destination, reason
-        )
-        signals.tell(
-            signals.event_dropped, self, event=event, destination=destination, reason=reason
-        )
 
     def failed(self, where: str, error: Exception) -> None:
         """Log that something of ours went wrong; the host never sees it.
@@ -333,6 +297,11 @@ class Client:
             timeout: Most seconds to wait.
         """
         return FlushResult(waiting=self._delivering.flush(timeout))
+
+    @property
+    def delivering(self) -> Delivering:
+        """Outbox and worker of this process, for those who look after them."""
+        return self._delivering
 
     def stats(self) -> OutboxStats:
         """Count what the outbox of this process holds."""

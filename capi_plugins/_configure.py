@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import os
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 from capi_plugins import signals
 from capi_plugins._client import Client
+from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
 from capi_plugins.builtin import builtin_plugins
@@ -75,6 +77,10 @@ def configure(
     )
     triggers = _triggers(settings, loaded, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
+    if settings.delivery.worker == "celery":
+        problems.extend(_celery_problems(settings))
+    if settings.segment:
+        _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -89,7 +95,35 @@ def configure(
         clock=clock,
     )
     made.append(client)
+    if settings.delivery.worker == "celery":
+        _use_celery(client)
     return client
+
+
+def _celery_problems(settings: Settings) -> list[str]:
+    path = "CAPI['DELIVERY']"
+    if importlib.util.find_spec("celery") is None:
+        return [f"{path}['WORKER'] 'celery' needs Celery: pip install 'capi-plugins[celery]'"]
+    if "." not in (settings.delivery.celery_app or ""):
+        wanted = "the dotted path of your Celery app, such as 'shop.celery.app'"
+        return [f"{path}['CELERY_APP'] is required with the WORKER 'celery': {wanted}"]
+    return []
+
+
+def _use_celery(client: Client) -> None:
+    # Only those who use it pay for Celery.
+    from capi_plugins.celery_nudge import Nudges, serve  # noqa: PLC0415
+
+    app = client.settings.delivery.celery_app or ""
+    client.delivering.nudge_with(lambda: Nudges(app))
+    serve(client.delivering)
+
+
+def _check_segment(settings: Settings, problems: list[str]) -> None:
+    # Most hosts have no such messages, and it would be an eighth of their import.
+    from capi_plugins.segment import read_options  # noqa: PLC0415
+
+    read_options(settings.segment, problems, parse_lookup)
 
 
 def _destinations(

@@ -7,11 +7,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 import attrs
 
 from capi_plugins._worker import Worker
-from capi_plugins.outbox.base import Delivery, Outbox, OutboxStats, Stored
+from capi_plugins.outbox.base import (
+    Delivery,
+    Make,
+    Outbox,
+    OutboxStats,
+    Stored,
+    TransactionalOutbox,
+)
 
 _log = logging.getLogger("capi_plugins.delivery")
 _SAY_FULL_EVERY = 60.0
@@ -31,10 +39,23 @@ class FlushResult:
         return self.waiting == 0
 
 
+class Nudger(Protocol):
+    """Tells workers elsewhere that something waits; see ``capi_plugins.celery_nudge.Nudges``."""
+
+    def nudge(self, destinations: Collection[str]) -> None:
+        """Say for which destinations; never waits and never raises."""
+        ...
+
+    def close(self, timeout: float) -> None:
+        """Say what was not said yet, if it does not take long."""
+        ...
+
+
 class _Process:
-    def __init__(self, outbox: Outbox, worker: Worker) -> None:
+    def __init__(self, outbox: Outbox, worker: Worker, nudger: Nudger | None) -> None:
         self.outbox = outbox
         self.worker = worker
+        self.nudger = nudger
         self.begun = False
 
 
@@ -47,6 +68,8 @@ class Delivering:
         outbox: Makes the outbox of a process.
         worker: Makes the worker for an outbox.
         threads: Whether the worker of this process sends by itself.
+        grace: Seconds after which what is held is sent as it is.
+        clock: Seconds since the epoch.
     """
 
     def __init__(
@@ -55,12 +78,17 @@ class Delivering:
         worker: Callable[[Outbox], Worker],
         *,
         threads: bool,
+        grace: float = 60.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
         self._worker = worker
         self._threads = threads
+        self._grace = grace
+        self._clock = clock
         self._processes: dict[int, _Process] = {}
         self._lost, self._say_full_from = 0, 0.0
+        self._nudger: Callable[[], Nudger] | None = None
 
     def begin(self, destinations: Collection[str]) -> None:
         """Have what earlier processes left delivered, though nothing new comes; never raises.
@@ -82,10 +110,46 @@ class Delivering:
         except Exception as error:
             _log.error("delivery did not begin: %s", type(error).__name__)
 
-    def put(self, deliveries: Sequence[Delivery]) -> Stored:
-        """Queue deliveries; see ``Outbox.put``."""
+    def nudge_with(self, nudger: Callable[[], Nudger]) -> None:
+        """Have workers elsewhere told of what is put.
+
+        Args:
+            nudger: Makes who tells them, for each process one.
+        """
+        self._nudger = nudger
+
+    def joins(self, database: str) -> bool:
+        """Whether what is put now becomes a part of an open transaction of a database."""
+        outbox = self._process().outbox
+        return isinstance(outbox, TransactionalOutbox) and outbox.joins(database)
+
+    def hold(self, make: Make, database: str) -> Sequence[Delivery]:
+        """Store deliveries in the open transaction of a database, if the outbox is there.
+
+        Args:
+            make: Makes the deliveries.
+            database: Name of the database.
+
+        Returns:
+            What the outbox holds now, to be given to ``put`` for completion.
+        """
+        outbox = self._process().outbox
+        if isinstance(outbox, TransactionalOutbox) and outbox.joins(database):
+            return outbox.hold(make, due=self._clock() + self._grace)
+        return ()
+
+    def put(self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery] = ()) -> Stored:
+        """Queue deliveries; those with a key complete what is held under it.
+
+        Args:
+            deliveries: The deliveries.
+            withdrawn: What is held and must not be sent.
+        """
         process = self._process()
-        stored = process.outbox.put(deliveries)
+        if isinstance(process.outbox, TransactionalOutbox):
+            stored = process.outbox.complete(deliveries, withdrawn)
+        else:
+            stored = process.outbox.put(deliveries)
         if stored.refused:
             self._say_full(len(stored.refused))
         if len(stored.refused) + len(stored.duplicates) < len(deliveries):
@@ -109,6 +173,8 @@ class Delivering:
             process.worker.run_inline()
         elif self._sends():
             process.worker.wake({delivery.destination for delivery in deliveries})
+        elif process.nudger is not None:
+            process.nudger.nudge({delivery.destination for delivery in deliveries})
 
     def _sends(self) -> bool:
         """Whether threads of this process may send."""
@@ -129,6 +195,29 @@ class Delivering:
         process.worker.run_inline(timeout=timeout)
         return process.outbox.stats().waiting
 
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox of this process."""
+        return self._process().outbox
+
+    def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
+        """Send what all processes of the outbox put, and do nothing else.
+
+        Args:
+            over: Whether to end; asked twice a second.
+            once: End as well as soon as nothing is due.
+        """
+        self._process().worker.serve(over, once=once)
+
+    def drain(self, destination: str | None, timeout: float) -> None:
+        """Send what is due, in the calling thread.
+
+        Args:
+            destination: Only to this one; None: to all.
+            timeout: Most seconds.
+        """
+        self._process().worker.run_inline(timeout=timeout, only=destination)
+
     def stats(self) -> OutboxStats:
         """Count what the outbox holds."""
         return self._process().outbox.stats()
@@ -142,6 +231,8 @@ class Delivering:
         process = self._processes.get(os.getpid())
         if process is None:
             return 0
+        if process.nudger is not None:
+            process.nudger.close(timeout)
         waiting = process.worker.close(timeout)
         process.outbox.close()
         return waiting
@@ -151,8 +242,9 @@ class Delivering:
         process = self._processes.get(pid)
         if process is None:
             outbox = self._outbox()
+            made = _Process(outbox, self._worker(outbox), self._nudger and self._nudger())
             # setdefault is atomic, so that no lock is needed that a fork could leave locked.
-            process = self._processes.setdefault(pid, _Process(outbox, self._worker(outbox)))
+            process = self._processes.setdefault(pid, made)
         return process
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from capi_plugins.context import NO_REQUEST, RequestContext
 from capi_plugins.events import Event
+from capi_plugins.outbox.base import Delivery
 
 if TYPE_CHECKING:
     from capi_plugins._client import Client
@@ -20,13 +21,17 @@ OnCommit = Callable[[Callable[[], None]], None]
 
 
 class Pending:
-    """An event that was noted, and is captured at the end of the request if it is confirmed."""
+    """An event that was noted, and is captured at the end of the request if it is confirmed.
 
-    __slots__ = ("build", "confirmed")
+    What an outbox holds of it goes without its help if the process ends before that.
+    """
+
+    __slots__ = ("build", "confirmed", "held")
 
     def __init__(self, build: Build, *, confirmed: bool) -> None:
         self.build = build
         self.confirmed = confirmed
+        self.held: tuple[Delivery, ...] = ()
 
 
 class RequestScope:
@@ -48,12 +53,16 @@ class RequestScope:
     def context(self) -> RequestContext:
         """The request in neutral words; empty when the adapter cannot tell."""
         if self._context is None:
-            try:
-                self._context = self._factory()
-            except Exception as error:
-                self.client.failed("context", error)
-                self._context = NO_REQUEST
+            self._context = self.context_now()
         return self._context
+
+    def context_now(self) -> RequestContext:
+        """Return the request as it is at this moment; it is not kept."""
+        try:
+            return self._factory()
+        except Exception as error:
+            self.client.failed("context", error)
+            return NO_REQUEST
 
 
 current: contextvars.ContextVar[RequestScope | None] = contextvars.ContextVar(

@@ -63,11 +63,12 @@ class Trigger:
     template: str | None = None
     content_type: str | None = None
 
-    def build(self, offer: Mapping[str, Any]) -> Event | None:
+    def build(self, offer: Mapping[str, Any], event_id: str | None = None) -> Event | None:
         """Make the event from what is offered now.
 
         Args:
             offer: The names its paths may start at.
+            event_id: Its id if ``EVENT_ID`` gives none; default: a random one.
 
         Returns:
             The event, or None when ``WHEN`` does not hold.
@@ -79,7 +80,7 @@ class Trigger:
             if not _holds(resolve(path, offer), wanted):
                 return None
         notes: list[FieldNote] = []
-        fields: dict[str, Any] = {"event_name": self.event}
+        fields: dict[str, Any] = {"event_name": self.event, "event_id": event_id}
         for name, lookup in self.fields.items():
             fields[name] = _found(name, lookup, offer, notes)
         if self.event_id is not None:

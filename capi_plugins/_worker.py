@@ -1,4 +1,4 @@
-"""The worker: takes deliveries from the outbox, sends them in batches, settles the outcome.
+"""The worker: decides when what waits in the outbox is sent, and in which thread.
 
 Each destination has a lane of its own, a daemon thread that starts when something waits and ends
 when nothing has for a while: an endpoint that hangs stops its own lane only.
@@ -7,37 +7,21 @@ when nothing has for a while: an endpoint that hangs stops its own lane only.
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
-import attrs
-
-from capi_plugins import signals
-from capi_plugins._place import place
-from capi_plugins._retry import STOPPED, backoff
-from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
-from capi_plugins.exceptions import TransportError
-from capi_plugins.outbox.base import Delivery, Outbox
+from capi_plugins._retry import backoff
+from capi_plugins._sending import Lane, Sending
+from capi_plugins.destinations.base import Destination, Request, Response
+from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings
 
 _log = logging.getLogger("capi_plugins.worker")
 _IDLE = 60.0
 _POLL = 0.5
 _MOMENT = 0.05
-_MOST_REFUSALS = 64
-
-
-class _Lane:
-    """What the worker knows of one destination."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.thread: threading.Thread | None = None
-        self.failures = 0
-        self.not_before = 0.0
-        self.stopped = False
-        self.sending = False
 
 
 class Worker:
@@ -63,12 +47,11 @@ class Worker:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
-        self._settings = settings
-        self._destination = destination
-        self._send = send
-        self._tell = tell
         self._clock = clock
-        self._lanes: dict[str, _Lane] = {}
+        self._sending = Sending(
+            outbox, settings, destination=destination, send=send, tell=tell, clock=clock
+        )
+        self._lanes: dict[str, Lane] = {}
         # The outbox is never asked with the condition held: it may have to wait for a file, and
         # requests need the condition to wake lanes. Counting the news keeps wake-ups from getting
         # lost in between.
@@ -86,18 +69,55 @@ class Worker:
                 self._start(self._lane(name))
             self._tell_lanes()
 
-    def run_inline(self, *, timeout: float | None = None) -> None:
+    def run_inline(self, *, timeout: float | None = None, only: str | None = None) -> None:
         """Deliver what is due in the calling thread.
 
         Args:
             timeout: Seconds for all of it; None: each request's own limit.
+            only: Name of the one destination; None: all.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         for name in self._outbox.waiting_for():
+            if only not in (None, name):
+                continue
             with self._changed:
                 lane = self._lane(name)
-            while lane.not_before <= self._clock() and self._step(lane, deadline):
-                pass
+            while lane.not_before <= self._clock() and not self._is_over(deadline):
+                if not self._sending.step(lane, deadline):
+                    break
+
+    def _is_over(self, deadline: float | None) -> bool:
+        return self._closed if deadline is None else time.monotonic() >= deadline
+
+    def serve(self, over: Callable[[], bool], *, once: bool) -> None:
+        """Be the sender of a process that does nothing else.
+
+        Args:
+            over: Whether to end; asked twice a second.
+            once: End as well as soon as nothing is due.
+
+        Raises:
+            Exception: What the outbox raises, if it is for once; else that is waited out.
+        """
+        failures = 0
+        while not over():
+            seen = self._news
+            try:
+                if not self._can_start():
+                    self.run_inline()
+                with self._changed:
+                    self._tell_lanes()
+                    seen = self._news
+                if once and not self._any_progress(0.0):
+                    return
+                failures = 0
+            except Exception as error:
+                if once:
+                    raise
+                failures += 1
+                if failures == 1:
+                    _log.error("the outbox cannot be read: %s", type(error).__name__)
+            self._wait_for_news(seen, _POLL)
 
     def flush(self, timeout: float) -> int:
         """Wait until nothing waits any more.
@@ -137,7 +157,7 @@ class Worker:
         if not self._outbox.durable:
             self.flush(timeout)
         with self._changed:
-            self._closed = True
+            self._closed = self._sending.ending = True
             self._tell_lanes()
             threads = [lane.thread for lane in self._lanes.values() if lane.thread]
         # Those that send nothing just now need but a moment to notice.
@@ -154,8 +174,8 @@ class Worker:
 
     # ------------------------------------------------------------------ lanes
 
-    def _lane(self, name: str) -> _Lane:
-        return self._lanes.get(name) or self._lanes.setdefault(name, _Lane(name))
+    def _lane(self, name: str) -> Lane:
+        return self._lanes.get(name) or self._lanes.setdefault(name, Lane(name))
 
     def _can_start(self) -> bool:
         names = self._outbox.waiting_for()
@@ -170,7 +190,7 @@ class Worker:
         with self._changed:
             return self._changed.wait_for(lambda: self._news != seen, timeout)
 
-    def _start(self, lane: _Lane) -> bool:
+    def _start(self, lane: Lane) -> bool:
         if self._closed:
             return False
         if lane.thread is not None and lane.thread.is_alive():
@@ -195,11 +215,11 @@ class Worker:
                 return True
         return any(lane.sending for lane in list(self._lanes.values()))
 
-    def _due(self, lane: _Lane) -> float | None:
+    def _due(self, lane: Lane) -> float | None:
         due = self._outbox.next_due(lane.name)
         return None if due is None else max(due, lane.not_before)
 
-    def _run(self, lane: _Lane) -> None:
+    def _run(self, lane: Lane) -> None:
         while True:
             wait = None
             try:
@@ -210,7 +230,7 @@ class Worker:
                     if self._closed:
                         return
                     lane.sending = True
-                self._step(lane, None)
+                self._sending.step(lane, None)
             except Exception as error:
                 # The outbox failed: whatever a destination does ends in an outcome.
                 _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
@@ -230,7 +250,7 @@ class Worker:
         if not looked:
             self.wake(self._outbox.waiting_for())
 
-    def _wait_until_due(self, lane: _Lane) -> bool:
+    def _wait_until_due(self, lane: Lane) -> bool:
         """Wait; False: the lane ends."""
         while True:
             # Read first: what becomes news after this ends the waits below.
@@ -245,138 +265,14 @@ class Worker:
             left = due - self._clock()
             if left <= 0:
                 return True
-            self._wait_for_news(seen, min(left, _IDLE))
+            # What other processes put is due before that, perhaps.
+            most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            self._wait_for_news(seen, min(left, most))
 
-    def _ends(self, lane: _Lane, seen: int) -> bool:
+    def _ends(self, lane: Lane, seen: int) -> bool:
         """End a lane that had nothing to do, unless other processes may bring it something."""
         with self._changed:
             if self._outbox.durable or self._news != seen:
                 return False
             lane.thread = None
             return True
-
-    # ------------------------------------------------------------------ sending
-
-    def _step(self, lane: _Lane, deadline: float | None) -> bool:
-        """Take one batch and deliver it. Returns whether there was one that was dealt with."""
-        now = self._clock()
-        destination = self._destination(lane.name)
-        limit = self._settings.batch_size
-        most = 4_000_000
-        if destination is not None:
-            limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
-        batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=now)
-        if not batch:
-            return False
-        expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]
-        if expired:
-            self._die(expired, "expired: too old for the destination")
-            batch = [item for item in batch if item.expires_at is None or item.expires_at > now]
-        if batch and destination is None:
-            outcome = Outcome(verdict=Verdict.STOP, reason="no destination of this name exists")
-            self._postpone(lane, batch, outcome)
-        elif batch and destination is not None:
-            self._deliver(lane, destination, batch, deadline)
-        return True
-
-    def _deliver(
-        self,
-        lane: _Lane,
-        destination: Destination,
-        batch: Sequence[Delivery],
-        deadline: float | None,
-    ) -> None:
-        parts = [batch]
-        refused = 0
-        while parts:
-            part = parts.pop()
-            if self._closed and deadline is None:
-                self._outbox.retry(part, at=self._clock(), attempt=False)
-                continue
-            outcome = self._exchange(destination, part, deadline)
-            refused += outcome.verdict is Verdict.SPLIT
-            if refused >= _MOST_REFUSALS and len(part) > 1:
-                # It is not one of the events: go on later instead of asking a thousand times.
-                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED)
-            if outcome.verdict is Verdict.SPLIT and len(part) > 1:
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]
-            elif outcome.verdict is Verdict.SPLIT:
-                self._die(part, _described(outcome))
-            elif outcome.verdict is Verdict.DELIVERED:
-                lane.failures, lane.stopped = 0, False
-                self._outbox.delivered(part)
-                self._tell(signals.delivered, deliveries=part, outcome=outcome)
-            else:
-                self._postpone(lane, part, outcome)
-                for rest in parts:
-                    self._outbox.retry(rest, at=lane.not_before, attempt=False)
-                return
-
-    def _exchange(
-        self, destination: Destination, part: Sequence[Delivery], deadline: float | None
-    ) -> Outcome:
-        timeout = self._settings.timeout
-        if deadline is not None:
-            timeout = min(timeout, max(0.1, deadline - time.monotonic()))
-        try:
-            request = attrs.evolve(destination.request(part), timeout=timeout)
-            outcome = destination.outcome(self._send(request, destination), part)
-            if not isinstance(outcome, Outcome):
-                raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
-        except TransportError as error:
-            return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
-        except Exception as error:
-            # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
-            return Outcome(
-                verdict=Verdict.RETRY,
-                reason=f"the destination failed with {type(error).__name__} at {place(error)}",
-            )
-        return outcome
-
-    def _postpone(self, lane: _Lane, batch: Sequence[Delivery], outcome: Outcome) -> None:
-        now = self._clock()
-        lane.failures += 1
-        if outcome.verdict is Verdict.STOP:
-            at = now + STOPPED
-            if not lane.stopped:
-                _log.error(
-                    "destination %s is stopped, its events are kept: %s",
-                    lane.name,
-                    _described(outcome),
-                )
-            lane.stopped = True
-        else:
-            at = now + backoff(lane.failures, at_least=outcome.retry_after)
-            _log.warning("destination %s: %s", lane.name, _described(outcome))
-        lane.not_before = at
-        costs = outcome.verdict is Verdict.RETRY
-        last = self._settings.max_attempts - 1
-        given_up = [item for item in batch if costs and item.attempts >= last]
-        if given_up:
-            self._die(given_up, f"given up after {last + 1} attempts: {_described(outcome)}")
-            batch = [item for item in batch if item.attempts < last]
-        if batch:
-            self._outbox.retry(batch, at=at, attempt=costs)
-            self._tell(signals.delivery_retried, deliveries=batch, outcome=outcome, at=at)
-
-    def _die(self, deliveries: Sequence[Delivery], reason: str) -> None:
-        self._outbox.dead(deliveries, reason=reason)
-        for delivery in deliveries:
-            _log.error(
-                "%s %s for %s will not be delivered: %s",
-                delivery.event_name,
-                delivery.event_id,
-                delivery.destination,
-                reason,
-            )
-        self._tell(signals.delivery_dead, deliveries=deliveries, reason=reason)
-
-
-def _described(outcome: Outcome) -> str:
-    parts = [outcome.reason or outcome.verdict.value]
-    if outcome.code:
-        parts.append(f"code {outcome.code}")
-    if outcome.trace:
-        parts.append(f"fbtrace_id {outcome.trace}")
-    return ", ".join(parts)

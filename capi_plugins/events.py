@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
+import random
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -95,7 +95,9 @@ def _event_id(value: object) -> str:
         # Whatever an object of the host raises when it is looked at, it is no id.
         if value is not None and not isinstance(value, bytes | bool):
             text = str(value).strip()
-    return text or os.urandom(16).hex()
+    # Not os.urandom(): a system call for every event, for an id that nobody has to guess. This
+    # generator is seeded anew in a forked child.
+    return text or f"{random.getrandbits(128):032x}"
 
 
 def _now() -> int:

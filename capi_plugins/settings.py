@@ -1,88 +1,27 @@
 """The settings: one dictionary, ``CAPI``, the same in every framework.
 
-``Settings.read`` finds every mistake at once, each with its path and, where a name is close to a
-known one, a suggestion. Secrets stay inside the destinations' own options and are never shown.
+``Settings.read`` finds every mistake at once, with its path and a suggestion. Secrets stay inside
+the destinations' own options and are never shown.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
 import attrs
 
 from capi_plugins.client_address import MOST_HOPS, parse_network
+from capi_plugins.section import Section, suggest
+
+__all__ = ["Section", "Settings", "suggest"]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
 WORKERS = ("thread", "external", "celery")
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return `` did you mean 'X'?`` for the known name nearest to ``name``, or the known names."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name.upper(), [item.upper() for item in known], n=1)
-    if close:
-        nearest = next(item for item in known if item.upper() == close[0])
-        return f"did you mean {nearest!r}?"
-    return f"known are {', '.join(known)}" if known else "none is known"
-
-
-class Section:
-    """Reads one mapping of the settings and collects what is wrong with it.
-
-    Args:
-        path: How a person writes the place: ``CAPI['DELIVERY']``.
-        data: The mapping found there.
-        problems: Where sentences about mistakes go.
-    """
-
-    def __init__(self, path: str, data: object, problems: list[str]) -> None:
-        self.path = path
-        self.problems = problems
-        self._taken: set[str] = set()
-        if isinstance(data, Mapping):
-            self.data: Mapping[Any, Any] = data
-        else:
-            self.data = _EMPTY
-            if data is not None:
-                problems.append(f"{path} must be a dictionary, not {type(data).__name__}")
-
-    def at(self, key: object) -> str:
-        """Return the path of one key."""
-        return f"{self.path}[{key!r}]"
-
-    def wrong(self, key: object, sentence: str) -> None:
-        """Report a mistake at a key."""
-        self.problems.append(f"{self.at(key)} {sentence}")
-
-    def take(self, key: str, types: type | tuple[type, ...], default: Any = None) -> Any:
-        """Return the value of a key when it has one of the types, else the default.
-
-        Args:
-            key: Upper case, as written in the settings.
-            types: What it may be; ``bool`` counts as ``int`` only when named.
-            default: Given for an absent key, None, or a value of a wrong type.
-        """
-        self._taken.add(key)
-        value = self.data.get(key)
-        if value is None:
-            return default
-        allowed = types if isinstance(types, tuple) else (types,)
-        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            names = " or ".join(item.__name__ for item in allowed)
-            self.wrong(key, f"must be {names}, not {type(value).__name__}")
-            return default
-        return value
-
-    def done(self) -> None:
-        """Report the keys nobody asked for."""
-        for key in self.data:
-            if key not in self._taken:
-                self.wrong(key, f"is not a setting; {suggest(str(key), self._taken)}")
+_GENERAL = ("KIND", "EVENTS")
 
 
 @attrs.frozen(kw_only=True)
@@ -139,6 +78,9 @@ class DeliverySettings:
         exit_timeout: Seconds a process may spend on delivering what is left when it exits.
         queue_size: Most deliveries in memory.
         queue_bytes: Most bytes of payload in memory.
+        celery_app: Dotted path of the Celery app, when ``worker`` is ``celery``.
+        database: Where the outbox ``database`` is; None: where the host's routers say.
+        grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
 
     outbox: str = "auto"
@@ -149,6 +91,9 @@ class DeliverySettings:
     exit_timeout: float = 2.0
     queue_size: int = 10_000
     queue_bytes: int = 32_000_000
+    celery_app: str | None = None
+    database: str | None = None
+    grace: float = 60.0
 
 
 @attrs.frozen(kw_only=True)
@@ -165,12 +110,12 @@ class Settings:
         user_data: ``UserData`` fields and where they are on the signed-in user.
         browser: Options of the browser half, as written.
         delivery: Where deliveries wait and how they leave.
-        trusted_proxies: Number of proxies in front of the host, or their networks; see
-            ``capi_plugins.client_address``.
+        trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
         disabled_plugins: Names of plugins that are not to be loaded.
         autoload: Whether installed plugins are loaded by themselves.
         plugin_options: Options by plugin name, as written.
+        segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
         enabled: False: everything is accepted and nothing leaves.
     """
 
@@ -188,6 +133,7 @@ class Settings:
     disabled_plugins: frozenset[str] = frozenset()
     autoload: bool = True
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
@@ -222,6 +168,7 @@ class Settings:
             disabled_plugins=frozenset(_strings(top, "DISABLED_PLUGINS")),
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
+            segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
@@ -264,9 +211,6 @@ def _destinations(top: Section) -> dict[str, DestinationSettings]:
             options=options,
         )
     return found
-
-
-_GENERAL = ("KIND", "EVENTS")
 
 
 def _consent(top: Section, *, required: bool) -> ConsentSettings:
@@ -356,6 +300,9 @@ def _delivery(top: Section) -> DeliverySettings:
         exit_timeout=float(number("EXIT_TIMEOUT", base.exit_timeout, 0, 300, real)),
         queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
         queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
+        celery_app=section.take("CELERY_APP", str),
+        database=section.take("DATABASE", str),
+        grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )
     if result.worker not in WORKERS:
         section.wrong("WORKER", f"must be one of {', '.join(map(repr, WORKERS))}")

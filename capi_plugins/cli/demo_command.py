@@ -72,8 +72,8 @@ def demo(only: str | None, keep: bool, port: int) -> None:
         results = [_visit(out, shop, folder, scratch, sandbox) for shop in shops]
         failed = _conclude(out, results)
         if keep:
-            out.print(f"\nThe events are on {sandbox.url}/ until you press Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
+                out.print(f"\nThe events are on {sandbox.url}/ until you press Ctrl-C.")
                 threading.Event().wait()
     raise click.exceptions.Exit(1 if failed else 0)
 

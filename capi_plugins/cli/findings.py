@@ -37,6 +37,7 @@ def find(door: Door, now: float) -> tuple[Client | None, list[Problem]]:
     found += _settings(client)
     found += _plugins(client)
     found += _outbox(client)
+    found += _celery(client)
     for destination in client.destinations.values():
         found += _destination(destination, moment.date())
     found.append(_clock(moment))
@@ -91,6 +92,25 @@ def _outbox(client: Client) -> Iterator[Problem]:
         return
     counts = f"{stats.waiting:,} waiting, {stats.dead:,} dead"
     yield Problem("ok", f"outbox {delivery.outbox!r}, worker {delivery.worker!r}: {counts}")
+
+
+def _celery(client: Client) -> Iterator[Problem]:
+    delivery = client.settings.delivery
+    if delivery.worker != "celery":
+        return
+    from capi_plugins.celery_nudge import TASK, Nudges  # noqa: PLC0415 - the extra may be missing
+
+    try:
+        tasks = Nudges(delivery.celery_app or "").app().tasks
+    except Exception as error:
+        yield Problem(
+            "error",
+            f"CAPI['DELIVERY']['CELERY_APP'] cannot be imported: {type(error).__name__}",
+            "until it can, events wait for the sweep",
+        )
+    else:
+        if TASK not in tasks:
+            yield Problem("error", f"CAPI['DELIVERY']['CELERY_APP'] has no task {TASK!r}")
 
 
 def _destination(destination: Destination, today: datetime.date) -> Iterator[Problem]:

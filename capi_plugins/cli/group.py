@@ -13,9 +13,12 @@ from typing import Any
 import click
 
 from capi_plugins.cli.doors import NotConfigured
-from capi_plugins.exceptions import ConfigurationError, PluginError
+from capi_plugins.exceptions import CapiError, ConfigurationError, PluginError
 
-COMMANDS = ("check", "plugins", "payload", "send", "sandbox", "demo")
+COMMANDS = (
+    *("check", "plugins", "payload", "send", "deliver", "status", "dead", "forget"),
+    *("sandbox", "demo"),
+)
 """Each is the function of the same name in the module ``<name>_command``."""
 
 EXIT_USAGE = 2
@@ -68,6 +71,9 @@ def _good_order() -> Iterator[None]:
     except PluginError as error:
         click.echo(f"Error: {error}", err=True)
         raise click.exceptions.Exit(EXIT_USAGE) from None
+    except CapiError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise click.exceptions.Exit(1) from None
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import attrs
@@ -40,14 +40,50 @@ class Line:
     event_id: str | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Read:
+    """What a line means.
+
+    Attributes:
+        events: Its events.
+        reason: Why there is none.
+        event_id: As the line gives it, when there is no event.
+    """
+
+    events: Sequence[Event] = ()
+    reason: str = ""
+    event_id: str | None = None
+
+
+Reader = Callable[[Any, float | None], Read]
+"""Makes events of what a line holds; its second argument is the clock, if that is fixed."""
+
+
+def neutral(data: Any, now: float | None) -> Read:
+    """Read the public ``Event`` as JSON."""
+    if not isinstance(data, dict):
+        return Read(reason='not a JSON object: an event is {"event_name": ...}')
+    try:
+        return Read(events=[Event.from_dict(data, now=now)])
+    except InvalidEvent as error:
+        given = data.get("event_id")
+        is_id = isinstance(given, str | int) and not isinstance(given, bool)
+        return Read(reason=str(error), event_id=str(given) if is_id else None)
+
+
 def read_lines(
-    stream: BinaryIO, *, now: float | None = None, consent: Consent | None = None
+    stream: BinaryIO,
+    reader: Reader = neutral,
+    *,
+    now: float | None = None,
+    consent: Consent | None = None,
 ) -> Iterator[Line]:
-    """Read neutral events, one at a time, as they come.
+    """Read events, one line at a time, as they come.
 
     Args:
         stream: JSON lines.
-        now: The clock for events without ``event_time``, seconds since the epoch.
+        reader: What the lines hold.
+        now: The clock for events without a time, seconds since the epoch.
         consent: What the caller asserts for events that say nothing of consent.
     """
     if stream.isatty():
@@ -62,7 +98,7 @@ def read_lines(
         if raw.isspace():
             continue
         if whole:
-            yield _read(raw, now, consent, number=number, size=size)
+            yield from _read(raw, reader, now, consent, number=number, size=size)
         else:
             reason = f"the line is longer than {MAX_LINE:,} bytes"
             yield Line(number=number, size=size, reason=reason)
@@ -76,23 +112,27 @@ def _skip_to_end(stream: BinaryIO, raw: bytes) -> int:
 
 
 def _read(
-    raw: bytes, now: float | None, consent: Consent | None, *, number: int, size: int
-) -> Line:
-    event_id = None
+    raw: bytes,
+    reader: Reader,
+    now: float | None,
+    consent: Consent | None,
+    *,
+    number: int,
+    size: int,
+) -> Iterator[Line]:
     try:
-        data = _parse(raw)
-        given = data.get("event_id")
-        if isinstance(given, str | int) and not isinstance(given, bool):
-            event_id = str(given)
-        event = Event.from_dict(data, now=now)
+        read = reader(_parse(raw), now)
     except InvalidEvent as error:
-        return Line(number=number, size=size, reason=str(error), event_id=event_id)
-    if event.consent is None and consent is not None:
-        event = attrs.evolve(event, consent=consent)
-    return Line(number=number, size=size, event=event, event_id=event.event_id)
+        read = Read(reason=str(error))
+    if not read.events:
+        yield Line(number=number, size=size, reason=read.reason, event_id=read.event_id)
+    for found in read.events:
+        asserted = found.consent is None and consent is not None
+        event = attrs.evolve(found, consent=consent) if asserted else found
+        yield Line(number=number, size=size, event=event, event_id=event.event_id)
 
 
-def _parse(raw: bytes) -> Mapping[str, Any]:
+def _parse(raw: bytes) -> Any:
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -101,8 +141,6 @@ def _parse(raw: bytes) -> Mapping[str, Any]:
         # orjson makes floats of these, and an id would lose its last digits.
         with contextlib.suppress(ValueError, RecursionError):
             data = json.loads(raw)
-    if not isinstance(data, dict):
-        raise InvalidEvent('not a JSON object: an event is {"event_name": ...}')
     return data
 
 
@@ -113,7 +151,7 @@ def _why(raw: bytes, error: orjson.JSONDecodeError) -> str:
         raw.decode()
     except UnicodeDecodeError as wrong:
         return f"not UTF-8: byte 0x{raw[wrong.start]:02x} in column {wrong.start + 1}"
-    return f"not JSON: {error.msg} in column {error.colno}"
+    return f"not JSON: look at column {error.colno}"
 
 
 class Answers:

@@ -13,6 +13,7 @@ import orjson
 from capi_plugins import Client, Consent, Event, configure
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins.cli.doors import Door, NotConfigured, current_door
+from capi_plugins.cli.inputs import from_option, reader
 from capi_plugins.cli.lines import Answers, Line, read_lines
 from capi_plugins.context import NO_REQUEST
 from capi_plugins.events import parse_time
@@ -24,19 +25,12 @@ TRIAL: dict[str, Any] = {
 """What a dry run is made with where nothing is configured."""
 
 
-class Moment(click.ParamType[float]):
-    """A point in time on the command line."""
-
-    name = "ISO"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read ISO 8601, or seconds since the epoch."""
-        seconds = parse_time(value)
-        if seconds is None:
-            self.fail("use ISO 8601, such as 2026-11-22T10:00:00Z", param, ctx)
-        return float(seconds)
+def moment(value: str) -> float:
+    """Read ISO 8601, or seconds since the epoch, from the command line."""
+    seconds = parse_time(value)
+    if seconds is None:
+        raise click.BadParameter("use ISO 8601, such as 2026-11-22T10:00:00Z")
+    return float(seconds)
 
 
 def consent_option(function: Any) -> Any:
@@ -51,11 +45,14 @@ def consent_option(function: Any) -> Any:
 
 @click.command()
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option("--now", type=Moment(), help="Fix the clock, for results that do not change.")
+@from_option
+@click.option(
+    "--now", type=moment, metavar="ISO", help="Fix the clock, for results that do not change."
+)
 @click.option("--destination", metavar="NAME", help="Only what this destination gets.")
 @consent_option
 def payload(
-    file: BinaryIO, now: float | None, destination: str | None, consent: str | None
+    file: BinaryIO, form: str, now: float | None, destination: str | None, consent: str | None
 ) -> None:
     """Show what would be sent for events, and send nothing.
 
@@ -74,7 +71,7 @@ def payload(
     answers = Answers()
     process = _dry_run(client, now)
     asserted = None if consent is None else Consent(consent)
-    for line in read_lines(file, now=now, consent=asserted):
+    for line in read_lines(file, reader(form, client), now=now, consent=asserted):
         if line.event is None:
             answers.bad(line.number, line.reason, line.event_id, None)
         else:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from capi_plugins import Client, Consent
 from capi_plugins.cli.doors import Door, current_door
+from capi_plugins.cli.inputs import from_option, reader
 from capi_plugins.cli.lines import Answers, Line, read_lines
 from capi_plugins.cli.payload_command import consent_option
 from capi_plugins.cli.sending import Sending
@@ -26,6 +27,7 @@ _DRAW_EVERY = 0.1
 
 @click.command()
 @click.argument("file", type=click.File("rb"), default="-")
+@from_option
 @consent_option
 @click.option("--test-event-code", metavar="CODE", help="Show the events in Test Events, too.")
 @click.option(
@@ -39,6 +41,7 @@ _DRAW_EVERY = 0.1
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 def send(
     file: BinaryIO,
+    form: str,
     consent: str | None,
     test_event_code: str | None,
     timeout: float,
@@ -77,7 +80,7 @@ def send(
     sending = Sending(client, answers, timeout=timeout, test_event_code=test_event_code, tick=tick)
     try:
         with view.shown():
-            sending.run(read_lines(file, consent=asserted))
+            sending.run(read_lines(file, reader(form, client), consent=asserted))
     finally:
         unread = "" if sending.read_all else _unread(file, size)
         if not quiet:

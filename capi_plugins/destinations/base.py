@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import attrs
 
 from capi_plugins.consent import Consent
-from capi_plugins.events import Event, FieldNote
+from capi_plugins.events import Event, FieldNote, UserData
 from capi_plugins.outbox.base import Delivery
 
 
@@ -161,3 +161,16 @@ class Destination(abc.ABC):
     @abc.abstractmethod
     def outcome(self, response: Response, deliveries: Sequence[Delivery]) -> Outcome:
         """Read the answer to a request."""
+
+    def hashes_of(self, user: UserData) -> Sequence[str]:
+        """Return how a person's own match keys stand in payloads, to erase the person from them.
+
+        Args:
+            user: Keys that belong to one person alone; the others are left aside.
+
+        Returns:
+            Texts that occur in payloads of this person and in nobody else's. Empty: the
+            destination cannot tell.
+        """
+        del user
+        return ()

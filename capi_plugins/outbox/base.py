@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -63,6 +63,28 @@ class DeadLetter:
     delivery: Delivery
     reason: str
     died_at: float
+
+
+@attrs.frozen(kw_only=True)
+class Standing:
+    """How a destination has taken what was sent to it.
+
+    Attributes:
+        destination: Its name.
+        configuration: Tells the configuration it was tried with from others; it is no secret.
+        tried_at: When something was sent there last, seconds since the epoch.
+        failed_at: When it last did not accept; None: never.
+        reason: Why it did not, in words without match keys.
+        stopped_until: Its configuration is wrong: when it is tried again, seconds since the epoch.
+            None: it is not stopped.
+    """
+
+    destination: str
+    configuration: str
+    tried_at: float
+    failed_at: float | None = None
+    reason: str | None = None
+    stopped_until: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -190,4 +212,63 @@ class Outbox(Protocol):
 
     def close(self) -> None:
         """Release what the outbox holds open. What is stored stays stored."""
+        ...
+
+
+@runtime_checkable
+class Noticeboard(Protocol):
+    """What an outbox of several processes may offer besides: each tells the others what it knows.
+
+    Without it every process finds out for itself that a destination is stopped.
+    """
+
+    def post(self, standing: Standing) -> None:
+        """Replace what is known of a destination."""
+        ...
+
+    def standings(self) -> Sequence[Standing]:
+        """Return what is known of every destination that was tried, by name."""
+        ...
+
+
+Make = Callable[[], Sequence[Delivery]]
+
+
+@runtime_checkable
+class TransactionalOutbox(Outbox, Protocol):
+    """An outbox in the host's own database: what is stored in a transaction shares its fate.
+
+    An event of a transaction is stored twice: *held* at once, as far as it is known, and
+    *completed* when the transaction is committed and everything is known. What is held is not due
+    before a grace period is over, so it is sent only if nobody has lived to complete it.
+    """
+
+    def joins(self, database: str) -> bool:
+        """Whether what is stored now belongs to an open transaction of this database.
+
+        Args:
+            database: The adapter's name for the database.
+        """
+        ...
+
+    def hold(self, make: Make, *, due: float) -> Sequence[Delivery]:
+        """Store deliveries in the open transaction; whatever fails, the transaction goes on.
+
+        Args:
+            make: Makes the deliveries; what it does to the database is guarded too.
+            due: When they are sent as they are, seconds since the epoch.
+
+        Returns:
+            The deliveries, with their keys.
+        """
+        ...
+
+    def complete(self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery]) -> Stored:
+        """Store final deliveries, due at once.
+
+        Args:
+            deliveries: Those with a key take the place of what is held under it; where that has
+                left already they count as duplicates. Those without are stored as by ``put``.
+            withdrawn: What is held and must not be sent.
+        """
         ...

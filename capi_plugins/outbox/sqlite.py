@@ -24,7 +24,7 @@ from typing import Any
 import attrs
 
 from capi_plugins.outbox import sqlite_rows as rows
-from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Stored
+from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Standing, Stored
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -314,6 +314,16 @@ class SqliteOutbox:
             in_memory=memory.waiting,
             problem=memory.problem,
         )
+
+    def post(self, standing: Standing) -> None:
+        """Tell the other processes of a destination; see ``Noticeboard.post``."""
+        with self._back.writing(_SETTLE_BUDGET) as connection:
+            rows.post(connection, standing)
+
+    def standings(self) -> Sequence[Standing]:
+        """Return what is known of the destinations; see ``Noticeboard.standings``."""
+        with self._back.reading(_SETTLE_BUDGET) as connection:
+            return rows.standings(connection)
 
     def close(self) -> None:
         """Give back what is in flight and close the file."""

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from capi_plugins.outbox.base import DeadLetter, Delivery
+from capi_plugins.outbox.base import DeadLetter, Delivery, Standing
 
 SCHEMA = """
 CREATE TABLE delivery (
@@ -27,6 +27,14 @@ CREATE INDEX delivery_waiting ON delivery (destination, due, id) WHERE reason IS
 CREATE INDEX delivery_dead ON delivery (died_at, id) WHERE reason IS NOT NULL;
 CREATE TABLE seen (identity BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX seen_at ON seen (at);
+CREATE TABLE standing (
+    destination TEXT PRIMARY KEY,
+    configuration TEXT NOT NULL,
+    tried_at REAL NOT NULL,
+    failed_at REAL,
+    reason TEXT,
+    stopped_until REAL
+) WITHOUT ROWID;
 """
 
 LONGEST_WAIT = 4_000.0
@@ -41,6 +49,7 @@ REPLAY = (
 DROP = "DELETE FROM delivery WHERE id = ? AND reason IS NOT NULL"
 FORGET = "DELETE FROM delivery WHERE instr(payload, ?) > 0"
 _COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts"
+_STANDING = "destination, configuration, tried_at, failed_at, reason, stopped_until"
 _REMEMBER_SECONDS = 48 * 3600
 _DEAD_SECONDS = 7 * 86_400
 _DEAD_MOST = 10_000
@@ -152,6 +161,31 @@ def dead_letters(connection: sqlite3.Connection, limit: int) -> list[DeadLetter]
     return [
         DeadLetter(delivery=_delivery(row[:-2]), reason=row[-2], died_at=row[-1]) for row in found
     ]
+
+
+def post(connection: sqlite3.Connection, standing: Standing) -> None:
+    """Replace what is known of a destination."""
+    values = (
+        standing.destination,
+        standing.configuration,
+        standing.tried_at,
+        standing.failed_at,
+        standing.reason,
+        standing.stopped_until,
+    )
+    connection.execute(
+        f"INSERT OR REPLACE INTO standing ({_STANDING}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+        values,
+    )
+
+
+def standings(connection: sqlite3.Connection) -> list[Standing]:
+    """Return what is known of the destinations."""
+    found = connection.execute(
+        f"SELECT {_STANDING} FROM standing ORDER BY destination"  # noqa: S608
+    ).fetchall()
+    names = _STANDING.split(", ")
+    return [Standing(**dict(zip(names, row, strict=True))) for row in found]
 
 
 def prune(connection: sqlite3.Connection, now: float) -> None:

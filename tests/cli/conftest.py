@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from capi_plugins import Client, Event, configure
+from capi_plugins.cli.console import read_toml
 from capi_plugins.sandbox import Sandbox
 
 CAPI = Path(sys.executable).with_name("capi")
@@ -98,3 +101,51 @@ def config(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def shop(
+    sandbox: Sandbox, config: Callable[..., Path], tmp_path: Path
+) -> Iterator[Callable[..., Client]]:
+    """Stands for a web process whose outbox is on disk and who leaves the sending to others."""
+    made: list[Client] = []
+
+    def shop(url: str = sandbox.url, delivery: str = "", **options: str) -> Client:
+        more = f"""
+        [CAPI]
+        PAGE_VIEW = false
+        [CAPI.DELIVERY]
+        OUTBOX = "sqlite:///{tmp_path}/box/outbox.sqlite3"
+        WORKER = "external"
+        {delivery}
+        """
+        made.append(configure(read_toml(config(url, more=more, **options)), environ={}))
+        return made[-1]
+
+    yield shop
+    for client in made:
+        client.close(0)
+
+
+@pytest.fixture
+def lead() -> Callable[..., None]:
+    def lead(client: Client, *event_ids: str, **user_data: object) -> None:
+        for event_id in event_ids:
+            data = {"email": f"{event_id}@example.com", **user_data}
+            event = {"event_name": "Lead", "event_id": event_id, "action_source": "email"}
+            client.capture(Event.from_dict({**event, "user_data": data}, now=time.time()))
+
+    return lead
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Ask again until the answer is true."""
+
+    def until(question: Callable[[], object], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not question():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.005)
+
+    return until

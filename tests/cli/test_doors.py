@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from capi_plugins import Event, configure
+
 CAPI = Path(sys.executable).with_name("capi")
 DOORS = ("console", "django", "flask")
 SETTINGS = {
@@ -120,6 +122,31 @@ def test_events_are_sent_through_every_door(door, tmp_path, sandbox):
     assert told == {1: True, 2: False, 4: False}
     assert len(sandbox.accepted()) == 1
     assert b"1 delivered, 2 not delivered." in result.stderr
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_outbox_is_looked_after_through_every_door(door, tmp_path, sandbox):
+    meta = {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "sandbox-token", "API_URL": sandbox.url}
+    outbox = f"sqlite:///{tmp_path}/box/outbox.sqlite3"
+    settings = {
+        **SETTINGS,
+        "DESTINATIONS": {"meta": meta},
+        "CONSENT": {"DEFAULT": "granted"},
+        "DELIVERY": {"OUTBOX": outbox, "WORKER": "external"},
+    }
+    client = configure(settings, environ={})
+    client.capture(Event.from_dict({**LEAD, "user_data": {"email": "a@example.com"}}))
+    result = call(door, tmp_path, settings, "deliver", "--once")
+    assert result.returncode == 0, result.stderr
+    assert len(sandbox.accepted()) == 1
+    assert b"destination meta: 1 delivered" in result.stderr
+    assert client.stats().waiting == 0
+    client.close()
+    result = call(door, tmp_path, settings, "status", "--json")
+    assert json.loads(result.stdout)["destinations"][0]["state"] == "ok", result.stderr
+    assert call(door, tmp_path, settings, "dead", "list").stdout == b"No dead letters.\n"
+    result = call(door, tmp_path, settings, "forget", "--email", "a@example.com")
+    assert b": 0 removed" in result.stdout
 
 
 @pytest.mark.parametrize("door", DOORS)

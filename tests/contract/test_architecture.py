@@ -17,7 +17,7 @@ ADAPTERS = {
 }
 FRAMEWORKS = {
     *"django asgiref flask flask_login flask_sqlalchemy sqlalchemy starlette fastapi".split(),
-    *"celery rest_framework allauth oscar wagtail".split(),
+    *"rest_framework allauth oscar wagtail".split(),
 }
 # Werkzeug serves the sandbox; click and rich are what the commands are made of.
 COMMANDS = {"cli", "sandbox"}
@@ -132,6 +132,8 @@ def test_public_modules_of_the_core_import_no_private_ones():
     [
         ("httpx", {"capi_plugins.builtin.http"}),
         ("httpcore", {"capi_plugins.builtin.http"}),
+        ("celery", {"capi_plugins.celery_nudge"}),
+        ("kombu", {"capi_plugins.celery_nudge"}),
         ("pluggy", {"capi_plugins.hookspecs", "capi_plugins._plugins"}),
         ("blinker", {"capi_plugins.signals", "capi_flask.signals"}),
     ],
@@ -146,12 +148,22 @@ def test_a_library_has_one_door(library, doors):
 
 
 LAYERS = [
-    {"version", "exceptions", "event_data", "events", "consent", "client_address"},
+    {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
     {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
     {"hookspecs", "destinations.base", "sources.base"},
-    {"destinations", "sources", "segment", "outbox", "builtin", "insight", "context_store"},
+    {
+        "destinations",
+        "sources",
+        "segment",
+        "outbox",
+        "builtin",
+        "insight",
+        "context_store",
+        "celery_nudge",
+    },
     {"_discovery", "_plugins", "_triggers", "_retry"},
-    {"_pipeline", "_worker", "_delivery", "_scope"},
+    {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_capturing"},
     {"_client"},
     {"_configure"},
     {""},

@@ -73,11 +73,11 @@ def test_threads_are_daemons_named_after_their_destination(make, gate):
 
 
 def test_no_thread_runs_before_there_is_an_event(make):
-    before = set(threading.enumerate())
+    before = threading.active_count()
     client = make(DELIVERY=MEMORY)
     assert client.flush(LIMIT)
     client.close()
-    assert set(threading.enumerate()) <= before
+    assert threading.active_count() == before
 
 
 def test_a_destination_that_hangs_does_not_delay_another(make, gate):
@@ -163,11 +163,45 @@ def test_a_worker_elsewhere_gets_no_thread_here(make, post):
         DELIVERY={"OUTBOX": "shared", "WORKER": "external", "EXIT_TIMEOUT": 0},
         options={"outboxes": {"shared": lambda settings: outbox}},
     )
-    before = set(threading.enumerate())
+    before = threading.active_count()
     client.track("Lead")
-    assert set(threading.enumerate()) <= before
+    assert threading.active_count() == before
     assert outbox.stats().waiting == 1
     assert post.events == []
+
+
+class Moody(MemoryOutbox):
+    """Cannot be read at first."""
+
+    durable = True
+    failures = 3
+
+    def waiting_for(self):
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("password")
+        return super().waiting_for()
+
+
+def moody(make, outbox):
+    return make(
+        DELIVERY={"OUTBOX": "moody", "WORKER": "external", "EXIT_TIMEOUT": 0},
+        options={"outboxes": {"moody": lambda settings: outbox}},
+    )
+
+
+def test_a_worker_of_its_own_waits_out_an_outbox_that_cannot_be_read(make, post, caplog):
+    client = moody(make, Moody())
+    client.track("Lead")
+    client.delivering.serve(lambda: bool(post.events))
+    assert caplog.text.count("the outbox cannot be read: ConnectionError") == 1
+    assert "password" not in caplog.text
+
+
+def test_for_once_it_does_not_wait(make, post):
+    client = moody(make, Moody())
+    with pytest.raises(ConnectionError):
+        client.delivering.serve(lambda: False, once=True)
 
 
 def test_without_threads_events_wait_and_leave_with_a_flush(make, post, monkeypatch):

@@ -109,6 +109,7 @@ def test_every_key_is_read():
         DELIVERY={
             "OUTBOX": "memory", "WORKER": "external", "BATCH_SIZE": 1, "MAX_ATTEMPTS": 2,
             "TIMEOUT": 3, "EXIT_TIMEOUT": 0, "QUEUE_SIZE": 4, "QUEUE_BYTES": 10_000,
+            "CELERY_APP": "shop.celery.app",
         },
         TRUSTED_PROXIES=["10.0.0.0/8"],
         PLUGINS=["a.b"],
@@ -132,7 +133,7 @@ def test_every_key_is_read():
     assert made.browser == {"PIXEL": False}
     assert made.delivery == DeliverySettings(
         outbox="memory", worker="external", batch_size=1, max_attempts=2, timeout=3.0,
-        exit_timeout=0.0, queue_size=4, queue_bytes=10_000,
+        exit_timeout=0.0, queue_size=4, queue_bytes=10_000, celery_app="shop.celery.app",
     )  # fmt: skip
     assert made.trusted_proxies == ("10.0.0.0/8",)
     assert made.plugins == ("a.b",)

@@ -31,9 +31,13 @@ def _set_up() -> None:
 
 _set_up()
 
-from capi_plugins import RequestContext, hookimpl, signals  # noqa: E402 - Django comes first
+from django.apps import apps  # noqa: E402 - Django comes first
+from django.db import connections  # noqa: E402
+
+from capi_plugins import RequestContext, hookimpl, signals  # noqa: E402
 from capi_plugins.destinations.base import Response  # noqa: E402
 from capi_plugins.events import Event  # noqa: E402
+from tests.on_django import databases  # noqa: E402
 
 
 @attrs.define
@@ -108,3 +112,60 @@ def view(monkeypatch) -> Callable[[Callable[..., Any]], None]:
     from bookshop.views import SCENARIO
 
     return lambda function: monkeypatch.setitem(SCENARIO, "view", function)
+
+
+@attrs.define
+class Tables:
+    """A database of its own, with the tables of all apps.
+
+    Attributes:
+        alias: Its name in Django.
+        settings: How to connect to it.
+    """
+
+    alias: str
+    settings: dict[str, Any]
+
+    def empty(self) -> None:
+        """Remove what tests have left."""
+        for label in ("capi_django", "bookshop"):
+            # Backwards: what refers to other rows goes first.
+            for model in reversed(list(apps.get_app_config(label).get_models())):
+                if not model._meta.proxy:
+                    model.objects.using(self.alias).all()._raw_delete(self.alias)
+
+
+@pytest.fixture(params=databases.ENGINES)
+def engine(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory, django_db_blocker) -> Iterator[Callable[[str], Tables]]:
+    """Databases with the tables of all apps, made when they are first asked for."""
+    found: dict[str, Tables] = {}
+
+    def find(engine: str) -> Tables:
+        if engine not in found:
+            alias = f"outbox_{engine}"
+            settings = databases.made(engine, tmp_path_factory.mktemp("databases"))
+            databases.known(alias, settings)
+            databases.migrated(alias)
+            found[engine] = Tables(alias, settings)
+        return found[engine]
+
+    with django_db_blocker.unblock():
+        yield find
+        for engine, tables in found.items():
+            databases.forgotten(tables.alias)
+            databases.removed(engine, tables.settings)
+
+
+@pytest.fixture
+def tables(engine, engines, django_db_blocker) -> Iterator[Tables]:
+    """An empty database of each engine."""
+    with django_db_blocker.unblock():
+        found = engines(engine)
+        found.empty()
+        yield found
+        connections[found.alias].close()

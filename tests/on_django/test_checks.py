@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from capi_plugins import hookimpl
+from tests.on_django import databases
 
 SECRET = "EAAB-very-secret"
 
@@ -158,6 +159,31 @@ def test_w005_a_recipe_that_does_not_fit(configure):
     assert "there is no module 'not_installed'" in run()["capi_django.W005"].msg
 
 
+def test_w006_the_tables_of_the_outbox_are_missing(configure, engine, django_db_blocker, tmp_path):
+    with django_db_blocker.unblock():
+        database = databases.made(engine, tmp_path)
+        databases.known("bare", database)
+        try:
+            configure(DELIVERY={"OUTBOX": "auto", "DATABASE": "bare"})
+            assert "'bare', which has no tables" in run(deploy=True)["capi_django.W006"].msg
+            databases.migrated("bare")
+            assert "capi_django.W006" not in run(deploy=True)
+            databases.known("bare", {**database, "NAME": "/nowhere/at/all"})
+            configure(DELIVERY={"OUTBOX": "memory", "DATABASE": "bare"})
+            assert "capi_django.W006" not in run(deploy=True)
+        finally:
+            databases.forgotten("bare")
+            databases.removed(engine, database)
+
+
+def test_e001_a_database_that_is_not_there(configure):
+    configure(DELIVERY={"DATABASE": "defualt"})
+    problem = run()["capi_django.E001"].msg
+    assert problem == (
+        "CAPI['DELIVERY']['DATABASE'] 'defualt' is not in DATABASES; did you mean 'default'?"
+    )
+
+
 def test_wrong_settings_fail_manage_py_check(settings):
     settings.CAPI = {"DESTINATION": {}}
     with pytest.raises(SystemCheckError, match="did you mean 'DESTINATIONS'"):
@@ -173,7 +199,7 @@ def test_every_check_is_documented_and_tested():
             (root / "integrations/django/capi_django/checks.py").read_text(),
         )
     )
-    assert len(ids) == 10
+    assert len(ids) == 11
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {

@@ -175,7 +175,7 @@ def test_a_failing_commit_registration_stays_inside(configure, recorder, monkeyp
         raise RuntimeError("broken")
 
     configure(PLACED)
-    monkeypatch.setattr(ours, "note", broken)
+    monkeypatch.setattr(ours, "note_trigger", broken)
     assert signals.order_placed.send(sender=None, order={})[0][1] is None
     assert recorder.names == []
 

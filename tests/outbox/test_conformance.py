@@ -305,8 +305,14 @@ def test_the_oldest_is_told(new):
 # ------------------------------------------------------------------ threads
 
 
-def test_nothing_is_lost_or_given_twice_under_threads(outbox):
-    each, writers, readers = 200, 4, 4
+@pytest.fixture
+def each():
+    """How much every writer below writes."""
+    return 200
+
+
+def test_nothing_is_lost_or_given_twice_under_threads(outbox, each):
+    writers, readers = 4, 4
     delivered, lock = [], threading.Lock()
     written = threading.Barrier(writers + 1)
     over = threading.Event()

@@ -96,6 +96,7 @@ def deliver_the_rest(sandbox, path, until):
     assert stats.dead == stats.in_memory == 0
 
 
+@pytest.mark.storm
 def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, until):
     rng = random.Random(4)
     running = [open_shop() for _ in range(4)]

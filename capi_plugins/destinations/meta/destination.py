@@ -20,10 +20,10 @@ from capi_plugins.destinations.base import (
     Request,
     Response,
 )
-from capi_plugins.destinations.meta import outcome, payload
+from capi_plugins.destinations.meta import outcome, payload, user_data
 from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS, MAX_BATCH
 from capi_plugins.destinations.meta.places import COUNTRIES
-from capi_plugins.events import Event
+from capi_plugins.events import Event, UserData
 from capi_plugins.exceptions import ConfigurationError, InvalidEvent
 from capi_plugins.outbox.base import Delivery
 from capi_plugins.version import __version__
@@ -111,6 +111,10 @@ class MetaDestination(Destination):
     def outcome(self, response: Response, deliveries: Sequence[Delivery]) -> Outcome:
         """Read the answer to a request; never raises."""
         return outcome.read(response, deliveries)
+
+    def hashes_of(self, user: UserData) -> Sequence[str]:
+        """Return the digests of e-mail addresses, phone numbers and external ids."""
+        return user_data.digests_of_person(user, default_country=self._default_country)
 
 
 def _members(values: Mapping[str, Any]) -> dict[str, str]:

@@ -51,6 +51,25 @@ def build(
     return wire
 
 
+def digests_of_person(user: UserData, *, default_country: str | None) -> list[str]:
+    """Return the digests of match keys that one person has alone, as ``build`` makes them.
+
+    A phone number without a country code is hashed both as it is and with the default country's,
+    because an event may have named its own country.
+
+    Args:
+        user: The match keys, raw or hashed; all but e-mail, phone and external id are left aside.
+        default_country: As for ``build``.
+    """
+    person = UserData(email=user.email, phone=user.phone, external_id=user.external_id)
+    found: dict[str, None] = {}
+    for country in dict.fromkeys((default_country, None)):
+        wire = build(person, [], event_time=0, default_country=country)
+        for key in ("em", "ph", "external_id"):
+            found.update(dict.fromkeys(wire.get(key, ())))
+    return list(found)
+
+
 def _put_listed(
     wire: dict[str, Any], values: tuple[Any, ...], country: str | None, notes: list[FieldNote]
 ) -> None:

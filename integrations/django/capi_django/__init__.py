@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from capi_django import conf
 from capi_django.conf import client, get_client
 from capi_plugins import Event, FlushResult
 
@@ -26,9 +27,10 @@ __all__ = ["flush", "get_client", "track"]
 def track(event: Event | str, /, **fields: Any) -> None:
     """Note an event; never raises.
 
-    Inside a request it is captured when the request ends, elsewhere at once. It does not wait for
-    a transaction: ``transaction.on_commit(functools.partial(track, ...))`` does. While
-    ``settings.CAPI`` is wrong nothing is captured, and system checks say what is wrong.
+    Inside a request it is captured when the request ends, elsewhere at once. In a transaction of
+    the database that holds the outbox it counts if the transaction commits; with an outbox
+    elsewhere it does not wait: ``transaction.on_commit(functools.partial(track, ...))`` does.
+    While ``settings.CAPI`` is wrong nothing is captured, and system checks say what is wrong.
 
     Args:
         event: The event, or its name.
@@ -37,7 +39,7 @@ def track(event: Event | str, /, **fields: Any) -> None:
     """
     made = client()
     if made is not None:
-        made.track(event, **fields)
+        conf.track(made, made.tracked(event, **fields))
 
 
 def flush(timeout: float = 10.0) -> FlushResult:

@@ -46,6 +46,10 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     client = conf.client()
     if client is None or settings.DEBUG:
         return []
+    return [*_test_events(client), *_tables(client)]
+
+
+def _test_events(client: Client) -> list[checks.CheckMessage]:
     return [
         checks.Warning(
             f"CAPI['DESTINATIONS'][{name!r}]['TEST_EVENT_CODE'] is set, and DEBUG is off.",
@@ -55,6 +59,27 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
         for name, destination in client.destinations.items()
         if destination.options.get("TEST_EVENT_CODE")
     ]
+
+
+def _tables(client: Client) -> Iterator[checks.CheckMessage]:
+    alias = conf.outbox_database(client)
+    if alias is None:
+        return
+    from capi_django.outbox import is_migrated  # noqa: PLC0415 - models are not loaded before
+
+    try:
+        if is_migrated(alias):
+            return
+        problem = "has no tables of capi_django"
+    except Exception as error:
+        problem = f"cannot be reached ({type(error).__name__})"
+    yield checks.Warning(
+        f"Events are to be stored in the database {alias!r}, which {problem}.",
+        hint=f"Run 'manage.py migrate capi_django --database {alias}'; until then events are in "
+        "memory and end with their process. CAPI['DELIVERY']['OUTBOX'] 'memory' says that this "
+        "is meant.",
+        id="capi_django.W006",
+    )
 
 
 def _middleware() -> Iterator[checks.CheckMessage]:

@@ -10,9 +10,12 @@ from typing import Any
 import attrs
 from django.apps import apps
 from django.conf import settings
+from django.db import connections
 
-from capi_django import model_triggers, rendering, signals
-from capi_plugins import CapiError, Client, ConfigurationError, Trigger, configure
+from capi_django import model_triggers, rendering, signals, transactions
+from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
+from capi_plugins.outbox.base import Outbox
+from capi_plugins.settings import DeliverySettings, Settings, suggest
 
 _log = logging.getLogger("capi_plugins.django")
 _lock = threading.RLock()
@@ -24,6 +27,9 @@ USER_DATA = {
     "last_name": "last_name",
 }
 """What is read from a Django user when ``CAPI["USER_DATA"]`` says nothing."""
+
+
+_IN_DATABASE = ("auto", "database")
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +68,37 @@ def get_client() -> Client:
 def client() -> Client | None:
     """Return the client of this process, or None while ``settings.CAPI`` is wrong."""
     return _current().client
+
+
+def outbox_database(client: Client) -> str | None:
+    """Name the database that deliveries wait in, or None if they wait elsewhere.
+
+    Args:
+        client: The client.
+    """
+    if client.settings.delivery.outbox not in _IN_DATABASE:
+        return None
+    from capi_django.outbox import database, keeps  # noqa: PLC0415 - models are not loaded before
+
+    alias = database(client.settings)
+    return alias if keeps(alias) else None
+
+
+def track(client: Client, build: Callable[[], Event | None]) -> None:
+    """Note an event; in a transaction of the outbox's own database it goes with that.
+
+    Args:
+        client: The client.
+        build: Makes the event.
+    """
+    try:
+        alias = outbox_database(client)
+        if alias is not None and client.joins(alias):
+            transactions.note(client, build, alias=alias)
+            return
+    except Exception as error:
+        client.failed("track", error)
+    client.note(build)
 
 
 def problems() -> tuple[str, ...]:
@@ -139,12 +176,32 @@ def _current() -> _Made:
 
 def _make() -> _Made:
     try:
-        made = configure(getattr(settings, "CAPI", None), user_data=USER_DATA)
+        made = configure(
+            getattr(settings, "CAPI", None),
+            outboxes=dict.fromkeys(_IN_DATABASE, _database_outbox),
+            user_data=USER_DATA,
+        )
+        _check_database(made.settings.delivery)
     except ConfigurationError as error:
         return _Made(problems=error.problems)
     except CapiError as error:
         return _Made(problems=(str(error),))
     return _connected(made)
+
+
+def _database_outbox(read: Settings) -> Outbox:
+    from capi_django.outbox import make_outbox  # noqa: PLC0415 - models are not loaded before
+
+    return make_outbox(read)
+
+
+def _check_database(delivery: DeliverySettings) -> None:
+    alias = delivery.database
+    if alias is not None and alias not in connections.settings:
+        known = suggest(alias, connections.settings)
+        raise ConfigurationError(
+            [f"CAPI['DELIVERY']['DATABASE'] {alias!r} is not in DATABASES; {known}"]
+        )
 
 
 def _connect_again(made: _Made) -> _Made:

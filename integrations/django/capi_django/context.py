@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +36,8 @@ class Visit:
         self.request = request
         self.response: HttpResponseBase | None = None
         self.pages: list[rendering.Page] = []
+        self._copy: HttpRequest | None = None
+        self._over = False
         self._started = time.time()
 
     def context(self) -> RequestContext:
@@ -46,7 +47,7 @@ class Visit:
         return request_context(
             method=request.method or "",
             url=_url(request),
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers=_headers(request.META),
             remote_addr=request.META.get("REMOTE_ADDR"),
             trusted_proxies=self.client.settings.trusted_proxies,
             user=user,
@@ -61,7 +62,7 @@ class Visit:
         Args:
             response: The answer; None when an exception went through.
         """
-        self.response = response
+        self.response, self._over = response, True
         match = self.request.resolver_match
         media = "" if response is None else response.headers.get("Content-Type", "")
         return FinishedRequest(
@@ -99,10 +100,24 @@ class Visit:
 
         return {name: safe(value) for name, value in named.items()}
 
-    @functools.cached_property
+    @property
     def copy(self) -> HttpRequest:
-        """The request, safe to read."""
-        return visitor.copy_of(self.request)
+        """The request, safe to read: as it is now, and once its view is done, for good."""
+        if self._copy is not None:
+            return self._copy
+        copy = visitor.copy_of(self.request)
+        if self._over:
+            self._copy = copy
+        return copy
+
+    @contextlib.contextmanager
+    def one_copy(self) -> Iterator[None]:
+        """Look at one copy for a moment: each would look up the user anew."""
+        before, self._copy = self._copy, self.copy
+        try:
+            yield
+        finally:
+            self._copy = before
 
     @property
     def page(self) -> rendering.Page | None:
@@ -169,6 +184,30 @@ def offered(named: Offer) -> Callable[[], Offer]:
     if visit is None:
         return lambda: named
     return lambda: {**visit.offer(), **visit.traceless(named)}
+
+
+@contextlib.contextmanager
+def looking_early() -> Iterator[None]:
+    """Let the current request, if there is one, be read while its view is still at work."""
+    visit = _current.get()
+    if visit is None:
+        yield
+        return
+    with visitor.keeping_session(visit.request), visit.one_copy():
+        yield
+
+
+def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Read headers as ``request.headers`` does, without the wrapper it makes for each."""
+    found = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in meta.items()
+        if key.startswith("HTTP_") and isinstance(value, str)
+    }
+    for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if meta.get(key):
+            found[key.replace("_", "-").lower()] = str(meta[key])
+    return found
 
 
 def _url(request: HttpRequest) -> str:

@@ -16,7 +16,7 @@ from django.db.models.signals import post_save, pre_save
 from django.utils.module_loading import import_string
 
 from capi_django.context import offered
-from capi_django.transactions import note
+from capi_django.transactions import note_trigger
 from capi_plugins import Client, Trigger
 
 Lost = Callable[[Trigger, str], None]
@@ -170,7 +170,7 @@ class _Watch:
         offer = offered(named)
         key = (trigger.where, instance._meta.label, instance.pk)
         alias = using or instance._state.db or "default"
-        note(self._client, lambda: trigger.build(offer()), alias=alias, key=key)
+        note_trigger(self._client, trigger, offer, alias=alias, key=key)
 
     def _written(self, update_fields: frozenset[str] | None) -> dict[str, Field[Any, Any]]:
         """The watched fields that a save writes."""

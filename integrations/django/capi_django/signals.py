@@ -11,7 +11,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from capi_django.context import offered
-from capi_django.transactions import database_of, note
+from capi_django.transactions import database_of, note_trigger
 from capi_plugins import Client, Trigger
 from capi_plugins.settings import suggest
 
@@ -50,7 +50,7 @@ def _receiver(client: Client, trigger: Trigger) -> Callable[..., None]:
             # Bound here: at the end of the request another one may be the current one.
             offer = offered(named)
             alias = database_of((sender, *kwargs.values()))
-            note(client, lambda: trigger.build(offer()), alias=alias)
+            note_trigger(client, trigger, offer, alias=alias)
         except Exception as error:
             client.failed(f"the receiver of {trigger.where}", error)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+import copy
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Model
 
-from capi_plugins import Client, Event
+from capi_django.context import looking_early
+from capi_plugins import Client, Event, Trigger
 
 Build = Callable[[], Event | None]
+Offer = Mapping[str, Any]
 
 
 class _Confirm:
@@ -24,7 +28,42 @@ class _Confirm:
         self.confirm()
 
 
-def note(client: Client, build: Build, *, alias: str, key: Hashable = None) -> None:
+def note_trigger(
+    client: Client,
+    trigger: Trigger,
+    offer: Callable[[], Offer],
+    *,
+    alias: str,
+    key: Hashable = None,
+) -> None:
+    """Note the event of a trigger that has fired; see ``note``.
+
+    Args:
+        client: The client.
+        trigger: The trigger.
+        offer: What its paths may start at, when they are read.
+        alias: The database.
+        key: As for ``note``.
+    """
+    # One id, whether the event is sent as it is known now or as it is in the end.
+    event_id = str(uuid.uuid4())
+
+    def early() -> Event | None:
+        # From copies: reading a relation keeps what it found, or that there is nothing yet, on the
+        # instance that the view goes on to work with.
+        known = {name: _copied(value) for name, value in offer().items()}
+        return trigger.build(known, event_id)
+
+    note(client, lambda: trigger.build(offer(), event_id), alias=alias, key=key, early=early)
+
+
+def _copied(value: Any) -> Any:
+    return copy.copy(value) if issubclass(type(value), Model) else value
+
+
+def note(
+    client: Client, build: Build, *, alias: str, key: Hashable = None, early: Build | None = None
+) -> None:
     """Note an event, to be confirmed when the transaction on a database commits.
 
     Outside a transaction it is confirmed at once. A rolled back transaction or savepoint forgets
@@ -35,6 +74,7 @@ def note(client: Client, build: Build, *, alias: str, key: Hashable = None) -> N
         build: Makes the event.
         alias: The database.
         key: What happened; within one transaction it is noted once. None: always.
+        early: Makes the event from what is known now, for an outbox in the same database.
     """
     connection = connections[alias]
     if not connection.in_atomic_block:
@@ -45,12 +85,15 @@ def note(client: Client, build: Build, *, alias: str, key: Hashable = None) -> N
     waiting = (entry[1] for entry in connection.run_on_commit)
     if key is not None and any(isinstance(w, _Confirm) and w.key == key for w in waiting):
         return
-    client.note(
-        build,
-        on_commit=lambda confirm: transaction.on_commit(
-            _Confirm(confirm, key), using=alias, robust=True
-        ),
-    )
+    with looking_early():
+        client.note(
+            build,
+            on_commit=lambda confirm: transaction.on_commit(
+                _Confirm(confirm, key), using=alias, robust=True
+            ),
+            database=alias,
+            early=early,
+        )
 
 
 def database_of(values: Iterable[object]) -> str:

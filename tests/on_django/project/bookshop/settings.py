@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 
 import psycopg
+import pymysql
+
+pymysql.install_as_MySQLdb()
 
 HERE = Path(__file__).resolve().parent
 
@@ -58,7 +61,9 @@ DATABASES = {
         "NAME": os.environ.get("BOOKSHOP_DATABASE", ":memory:"),
     },
 }
-if "BOOKSHOP_DATABASE" in os.environ:
+if "BOOKSHOP_DATABASES" in os.environ:
+    DATABASES = json.loads(os.environ["BOOKSHOP_DATABASES"])
+elif "BOOKSHOP_DATABASE" in os.environ:
     DATABASES["default"]["OPTIONS"] = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
 else:
     DATABASES["second"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}

@@ -1,0 +1,192 @@
+"""From an event to the outbox: events are built, taken through the stages, and queued together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from capi_plugins import signals
+from capi_plugins._delivery import Delivering
+from capi_plugins._pipeline import Pipeline, Processed
+from capi_plugins._scope import Build, Pending, RequestScope
+from capi_plugins.context import NO_REQUEST, RequestContext
+from capi_plugins.events import Event
+from capi_plugins.exceptions import InvalidEvent
+from capi_plugins.outbox.base import Delivery
+
+if TYPE_CHECKING:
+    from capi_plugins._client import Client
+
+_log = logging.getLogger("capi_plugins.client")
+
+
+class Capturing:
+    """Takes events to the outbox of the process; never raises.
+
+    Args:
+        client: In whose name signals are sent.
+        pipeline: The stages.
+        delivering: The outbox and the worker.
+    """
+
+    def __init__(self, client: Client, pipeline: Pipeline, delivering: Delivering) -> None:
+        self._client = client
+        self._pipeline = pipeline
+        self._delivering = delivering
+
+    def hold(self, build: Build, scope: RequestScope | None, database: str) -> Sequence[Delivery]:
+        """Have the outbox hold an event in an open transaction, as far as it is known.
+
+        Nobody is told of it: what counts is what is captured in the end.
+
+        Args:
+            build: Makes the event.
+            scope: The request.
+            database: Name of the database whose transaction it is.
+        """
+
+        def make() -> list[Delivery]:
+            try:
+                event = build()
+            except InvalidEvent:
+                return []
+            if event is None:
+                return []
+            context = scope.context_now() if scope else NO_REQUEST
+            processed = self._pipeline.process(event, context)
+            return [delivery for result in processed if (delivery := _delivery(result))]
+
+        try:
+            return self._delivering.hold(make, database)
+        except Exception as error:
+            # It is captured at the end of the request, as it is with other outboxes.
+            self._client.failed("holding an event", error)
+            return ()
+
+    def capture_noted(self, noted: Sequence[Pending], context: RequestContext) -> None:
+        """Build events and capture them.
+
+        Args:
+            noted: What makes the events, and what the outbox holds of them.
+            context: The request they happened in.
+        """
+        events: list[Event] = []
+        held: list[tuple[Delivery, ...]] = []
+        withdrawn: list[Delivery] = []
+        for pending in noted:
+            try:
+                event = pending.build()
+            except InvalidEvent as error:
+                self.dropped(None, None, str(error))
+                withdrawn += pending.held
+            except Exception as error:
+                # What is held of it is sent after the grace period.
+                self._client.failed("building an event", error)
+            else:
+                if event is None:
+                    withdrawn += pending.held
+                else:
+                    events.append(event)
+                    held.append(pending.held)
+        if events or withdrawn:
+            self.capture(events, context, held, withdrawn)
+
+    def capture(
+        self,
+        events: Sequence[Event],
+        context: RequestContext,
+        held: Sequence[tuple[Delivery, ...]] = (),
+        withdrawn: Sequence[Delivery] = (),
+    ) -> list[Processed]:
+        """Take events to the outbox, all in one go: a request costs one commit at most.
+
+        Args:
+            events: The events.
+            context: The request they happened in.
+            held: What the outbox holds of each.
+            withdrawn: What it holds besides and must not send.
+        """
+        results: list[Processed] = []
+        queued: list[tuple[Event, Delivery]] = []
+        withdrawn = list(withdrawn)
+        for number, event in enumerate(events):
+            try:
+                signals.tell(signals.event_captured, self._client, event=event, context=context)
+                processed = self._pipeline.process(event, context)
+                results += processed
+                waiting = {item.destination: item for item in (held[number] if held else ())}
+                for made, delivery in self._deliveries(processed):
+                    early = waiting.pop(delivery.destination, None)
+                    key = early.key if early else None
+                    queued.append((made, attrs.evolve(delivery, key=key)))
+                # It may not be sent any more, or not there.
+                withdrawn += waiting.values()
+            except Exception as error:
+                self._client.failed("capture", error)
+        try:
+            if queued or withdrawn:
+                self._queue(queued, withdrawn)
+        except Exception as error:
+            self._client.failed("queueing", error)
+            reason = f"the outbox failed: {type(error).__name__}"
+            for event, delivery in queued:
+                self.dropped(event, delivery.destination, reason)
+        return results
+
+    def dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
+        """Tell that an event, or what one destination would have got of it, is not sent.
+
+        Args:
+            event: The event; None: it could not be built.
+            destination: Name of the destination; None: all.
+            reason: Why.
+        """
+        _log.debug(
+            "%s dropped for %s: %s", event.event_name if event else "event", destination, reason
+        )
+        signals.tell(
+            signals.event_dropped, self._client, event=event, destination=destination, reason=reason
+        )
+
+    def _deliveries(self, processed: Sequence[Processed]) -> Iterator[tuple[Event, Delivery]]:
+        for result in processed:
+            event, payload = result.event, result.payload
+            delivery = _delivery(result)
+            if payload is None or delivery is None:
+                self.dropped(event, result.destination, result.reason or "")
+                continue
+            if notes := event.notes + payload.notes:
+                signals.tell(
+                    signals.field_dropped,
+                    self._client,
+                    event=event,
+                    destination=result.destination,
+                    notes=notes,
+                )
+            yield event, delivery
+
+    def _queue(
+        self, queued: Sequence[tuple[Event, Delivery]], withdrawn: Sequence[Delivery]
+    ) -> None:
+        stored = self._delivering.put([delivery for _, delivery in queued], withdrawn)
+        for event, delivery in queued:
+            if any(delivery is duplicate for duplicate in stored.duplicates):
+                reason = "duplicate: this event_id was queued within the last 48 hours"
+                self.dropped(event, delivery.destination, reason)
+        if stored.refused:
+            signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
+
+
+def _delivery(result: Processed) -> Delivery | None:
+    if result.payload is None:
+        return None
+    return Delivery(
+        destination=result.destination or "",
+        event_name=result.event.event_name,
+        event_id=result.event.event_id,
+        payload=result.payload.body,
+        expires_at=result.payload.expires_at,
+    )

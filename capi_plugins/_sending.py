@@ -1,0 +1,223 @@
+"""Sending a batch: taken from the outbox, joined to requests, settled as the answers say."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from capi_plugins import signals
+from capi_plugins._place import place
+from capi_plugins._retry import STOPPED, backoff
+from capi_plugins._standings import Standings
+from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
+from capi_plugins.exceptions import TransportError
+from capi_plugins.outbox.base import Delivery, Outbox
+from capi_plugins.settings import DeliverySettings
+
+_log = logging.getLogger("capi_plugins.worker")
+_MOST_REFUSALS = 64
+_FIRST = 0.0
+
+
+class Lane:
+    """What the worker of this process knows of one destination.
+
+    Attributes:
+        name: The destination's name.
+        thread: Sends there; None while there is none.
+        failures: Requests in a row that were not accepted.
+        not_before: When the next request may be made, seconds since the epoch.
+        stopped: Whether its configuration is wrong.
+        sending: Whether the thread is at work.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.thread: threading.Thread | None = None
+        self.failures = 0
+        self.not_before = 0.0
+        self.stopped = False
+        self.sending = False
+
+
+class Sending:
+    """Delivers batches. Its arguments are those of ``Worker``.
+
+    Attributes:
+        ending: What is not under way yet is given back instead of being sent.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: DeliverySettings,
+        *,
+        destination: Callable[[str], Destination | None],
+        send: Callable[[Request, Destination], Response],
+        tell: Callable[..., None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.ending = False
+        self._outbox = outbox
+        self._settings = settings
+        self._destination = destination
+        self._send = send
+        self._tell = tell
+        self._clock = clock
+        self._standings = Standings(outbox)
+
+    def step(self, lane: Lane, deadline: float | None) -> bool:
+        """Take one batch and deliver it. Returns whether there was one that was dealt with."""
+        now = self._clock()
+        destination = self._destination(lane.name)
+        limit = self._settings.batch_size
+        most = 4_000_000
+        if destination is not None:
+            limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
+        batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=now)
+        if not batch:
+            return False
+        expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]
+        if expired:
+            self._die(expired, "expired: too old for the destination")
+            batch = [item for item in batch if item.expires_at is None or item.expires_at > now]
+        if not batch:
+            return True
+        # Asked last, with the batch in hand: whoever had the destination before has told by now.
+        held_until = self._standings.held_until(lane.name, destination, now=now)
+        if held_until > now:
+            self._outbox.retry(batch, at=_FIRST, attempt=False)
+            lane.not_before, lane.stopped = held_until, True
+        elif destination is None:
+            outcome = Outcome(verdict=Verdict.STOP, reason="no destination of this name exists")
+            self._postpone(lane, None, batch, outcome)
+        else:
+            self._deliver(lane, destination, batch, deadline)
+        return True
+
+    def _deliver(
+        self,
+        lane: Lane,
+        destination: Destination,
+        batch: Sequence[Delivery],
+        deadline: float | None,
+    ) -> None:
+        parts = [batch]
+        refused = 0
+        while parts:
+            part = parts.pop()
+            if self.ending and deadline is None:
+                self._outbox.retry(part, at=self._clock(), attempt=False)
+                continue
+            outcome = self._exchange(destination, part, deadline)
+            refused += outcome.verdict is Verdict.SPLIT
+            if refused >= _MOST_REFUSALS and len(part) > 1:
+                # It is not one of the events: go on later instead of asking a thousand times.
+                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED)
+            if outcome.verdict is Verdict.SPLIT and len(part) > 1:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+            elif outcome.verdict is Verdict.SPLIT:
+                self._standings.answered(lane.name, destination, now=self._clock())
+                self._die(part, _described(outcome))
+            elif outcome.verdict is Verdict.DELIVERED:
+                lane.failures, lane.stopped = 0, False
+                self._standings.answered(lane.name, destination, now=self._clock())
+                self._outbox.delivered(part)
+                self._tell(signals.delivered, deliveries=part, outcome=outcome)
+            else:
+                due = self._postpone(lane, destination, part, outcome)
+                for rest in parts:
+                    self._outbox.retry(rest, at=due, attempt=False)
+                return
+
+    def _exchange(
+        self, destination: Destination, part: Sequence[Delivery], deadline: float | None
+    ) -> Outcome:
+        timeout = self._settings.timeout
+        if deadline is not None:
+            timeout = min(timeout, max(0.1, deadline - time.monotonic()))
+        try:
+            request = attrs.evolve(destination.request(part), timeout=timeout)
+            outcome = destination.outcome(self._send(request, destination), part)
+            if not isinstance(outcome, Outcome):
+                raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
+        except TransportError as error:
+            return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
+        except Exception as error:
+            # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
+            return Outcome(
+                verdict=Verdict.RETRY,
+                reason=f"the destination failed with {type(error).__name__} at {place(error)}",
+            )
+        return outcome
+
+    def _postpone(
+        self,
+        lane: Lane,
+        destination: Destination | None,
+        batch: Sequence[Delivery],
+        outcome: Outcome,
+    ) -> float:
+        """Keep a batch for later; return when the deliveries are due for whoever may send them."""
+        now = self._clock()
+        lane.failures += 1
+        stops = outcome.verdict is Verdict.STOP
+        if stops:
+            at = now + STOPPED
+            if not lane.stopped:
+                _log.error(
+                    "destination %s is stopped, its events are kept: %s",
+                    lane.name,
+                    _described(outcome),
+                )
+            lane.stopped = True
+        else:
+            at = now + backoff(lane.failures, at_least=outcome.retry_after)
+            _log.warning("destination %s: %s", lane.name, _described(outcome))
+        lane.not_before = at
+        self._standings.refused(
+            lane.name,
+            destination,
+            now=now,
+            reason=_described(outcome),
+            stopped_until=at if stops else None,
+        )
+        # What is stopped waits for nothing but its configuration, the oldest first: it is due at
+        # once for a process that has another one, and the first to be found too old.
+        due = _FIRST if stops else at
+        costs = outcome.verdict is Verdict.RETRY
+        last = self._settings.max_attempts - 1
+        given_up = [item for item in batch if costs and item.attempts >= last]
+        if given_up:
+            self._die(given_up, f"given up after {last + 1} attempts: {_described(outcome)}")
+            batch = [item for item in batch if item.attempts < last]
+        if batch:
+            self._outbox.retry(batch, at=due, attempt=costs)
+            self._tell(signals.delivery_retried, deliveries=batch, outcome=outcome, at=at)
+        return due
+
+    def _die(self, deliveries: Sequence[Delivery], reason: str) -> None:
+        self._outbox.dead(deliveries, reason=reason)
+        for delivery in deliveries:
+            _log.error(
+                "%s %s for %s will not be delivered: %s",
+                delivery.event_name,
+                delivery.event_id,
+                delivery.destination,
+                reason,
+            )
+        self._tell(signals.delivery_dead, deliveries=deliveries, reason=reason)
+
+
+def _described(outcome: Outcome) -> str:
+    parts = [outcome.reason or outcome.verdict.value]
+    if outcome.code:
+        parts.append(f"code {outcome.code}")
+    if outcome.trace:
+        parts.append(f"fbtrace_id {outcome.trace}")
+    return ", ".join(parts)

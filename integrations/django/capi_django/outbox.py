@@ -1,0 +1,383 @@
+"""Deliveries in the host's own database, where they share the fate of its transactions.
+
+What is stored in a transaction exists if and only if the transaction commits. Relays, as many as
+there are processes, take rows with a lease on the database's clock and have no transaction open
+while they send. What the database does not take is kept in memory for a while, and the host never
+sees an error of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import attrs
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connections, router, transaction
+
+from capi_django.leases import Leases
+from capi_django.models import WaitingDelivery
+from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
+from capi_plugins.outbox.base import DeadLetter, Delivery, Make, Outbox, OutboxStats, Stored
+from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.outbox.sqlite_file import Unavailable
+from capi_plugins.outbox.sqlite_overflow import Overflow
+from capi_plugins.settings import Settings
+
+_log = logging.getLogger("capi_plugins.django")
+_AGAIN = 1.0
+_POLL = 1.0
+_POLLED_SECONDS = 60.0
+_PRUNE_SECONDS = 60.0
+_CLOSE_SECONDS = 1.0
+
+
+def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> Outbox:
+    """Make the outbox of a process.
+
+    Args:
+        settings: Which database, and the limits of an outbox in memory.
+        clock: Seconds since the epoch.
+
+    Returns:
+        One in the database; one in memory if there is no database, or if that is in memory itself
+        (SQLite in tests).
+    """
+    delivery = settings.delivery
+    alias = database(settings)
+    if not keeps(alias):
+        # It ends with the process anyway, and a worker's thread would lock the host's tables.
+        return MemoryOutbox(
+            max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
+        )
+    return DatabaseOutbox(alias, clock=clock)
+
+
+def database(settings: Settings) -> str:
+    """Name the database of the outbox: that of the settings, else what the routers say."""
+    return settings.delivery.database or router.db_for_write(WaitingDelivery)
+
+
+def keeps(alias: str) -> bool:
+    """Whether there is a database, and it outlives the process.
+
+    Args:
+        alias: Name of the database.
+    """
+    connection: Any = connections[alias]
+    if connection.settings_dict["ENGINE"] == "django.db.backends.dummy":
+        return False
+    return not (connection.vendor == "sqlite" and connection.is_in_memory_db())
+
+
+def is_migrated(alias: str) -> bool:
+    """Whether a database has the tables."""
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        return WaitingDelivery._meta.db_table in connection.introspection.table_names(cursor)
+
+
+class DatabaseOutbox:
+    """An outbox for all processes that use a database; one object for each of them.
+
+    Args:
+        alias: Name of the database.
+        clock: Seconds since the epoch.
+        lease: Seconds after which others take what this process has taken and does not prolong.
+    """
+
+    inline = False
+
+    def __init__(
+        self, alias: str, *, clock: Callable[[], float] = time.time, lease: float = LEASE
+    ) -> None:
+        self._alias = alias
+        self._clock = clock
+        self._rows = Rows(alias, lease=lease)
+        self._me = uuid.uuid4().hex
+        self._overflow = Overflow(f"in database {alias!r}", self._store_overflow, clock)
+        self._leases = Leases(self._prolong, every=lease / 3)
+        self._migrated = False
+        self._trouble = Unavailable("it was not tried yet")
+        self._trouble_until = 0.0
+        self._owed: set[int] = set()
+        self._polled_until: dict[str, float] = {}
+        self._pruned = 0.0
+
+    @property
+    def durable(self) -> bool:
+        """Whether deliveries outlive the process: but for those the database did not take."""
+        return not self._overflow.waiting_for()
+
+    # ------------------------------------------------------------------ putting
+
+    def put(self, deliveries: Sequence[Delivery]) -> Stored:
+        """Store deliveries; see ``Outbox.put``."""
+        return self.complete(deliveries, ())
+
+    def joins(self, database: str) -> bool:
+        """Whether what is stored now belongs to a transaction; see ``TransactionalOutbox``."""
+        if database != self._alias or not connections[self._alias].in_atomic_block:
+            return False
+        try:
+            self._ready()
+        except Exception as error:
+            self._overflow.put((), self._unavailable(error))
+            return False
+        return True
+
+    def hold(self, make: Make, *, due: float) -> Sequence[Delivery]:
+        """Store what is known of an event, as a part of the host's transaction.
+
+        Inside a savepoint: whatever fails in here, the transaction does not.
+        """
+        with transaction.atomic(using=self._alias):
+            deliveries = make()
+            rows = self._rows.insert(deliveries, self._clock(), due=due, owner=self._me)
+            if any(row.pk is None for row in rows):
+                # MySQL gives no keys back.
+                mine = self._rows.waiting.filter(
+                    destination__in=[row.destination for row in rows], due=due, owner=self._me
+                )
+                rows = [row for row in mine if row.event_id in {item.event_id for item in rows}]
+            return [delivery(row) for row in rows]
+
+    def complete(self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery]) -> Stored:
+        """Store final deliveries; see ``TransactionalOutbox.complete``."""
+        if not deliveries and not withdrawn:
+            return Stored()
+        try:
+            with self._borrowed():
+                self._ready()
+                connection = connections[self._alias]
+                inside = connection.in_atomic_block or not connection.get_autocommit()
+                with transaction.atomic(using=self._alias):
+                    duplicates = self._complete(deliveries, withdrawn, inside=inside)
+        except Exception as error:
+            # What is held of these stays held, and is found to be a duplicate in the end.
+            self._owed.update(item.key for item in withdrawn if item.key is not None)
+            return self._refused(deliveries, error)
+        self._overflow.works()
+        return Stored(duplicates=tuple(duplicates))
+
+    def _refused(self, deliveries: Sequence[Delivery], error: Exception) -> Stored:
+        kept = _new(deliveries)
+        if isinstance(error, SynchronousOnlyOperation):
+            # In an event loop, which must not wait: a thread stores them in a moment.
+            stored = self._overflow.put(kept)
+        else:
+            stored = self._overflow.put(kept, self._unavailable(error))
+        names = {id(copy): item for copy, item in zip(kept, deliveries, strict=True)}
+        return Stored(
+            refused=[names[id(item)] for item in stored.refused],
+            duplicates=[names[id(item)] for item in stored.duplicates],
+        )
+
+    def _complete(
+        self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery], *, inside: bool
+    ) -> list[Delivery]:
+        now = self._clock()
+        # First what is held: a relay that has taken it is the one who compares its identity.
+        fresh: list[Delivery] = []
+        duplicates: list[Delivery] = []
+        for item in deliveries:
+            mine = item.key is None or self._rows.complete(item, self._me)
+            # Else the request took longer than the grace period, and what was known has left.
+            (fresh if mine else duplicates).append(item)
+        if inside:
+            # Compared when they are taken: asking now could end in a deadlock.
+            until = time.monotonic() + _POLLED_SECONDS
+            self._polled_until.update(dict.fromkeys((item.destination for item in fresh), until))
+        else:
+            new = self._rows.admit(map(identity, fresh), now)
+            fresh, seen = _first_of_each(fresh, new)
+            duplicates += seen
+            self._rows.remove([item.key for item in seen if item.key is not None], [""])
+            self._rows.mark_admitted([item.key for item in fresh if item.key is not None])
+        self._rows.remove([item.key for item in withdrawn if item.key is not None], [self._me])
+        self._rows.insert([d for d in fresh if d.key is None], now, admitted=not inside)
+        return duplicates
+
+    def _store_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:  # noqa: ARG002
+        try:
+            with self._borrowed():
+                self._ready()
+                with transaction.atomic(using=self._alias):
+                    self._complete(_new(deliveries), (), inside=False)
+        except Exception as error:
+            raise self._unavailable(error) from None
+
+    def _ready(self) -> None:
+        """Make sure, once, that the tables are there; do not ask again right after trouble."""
+        if time.monotonic() < self._trouble_until:
+            raise self._trouble
+        if not self._migrated:
+            self._migrated = is_migrated(self._alias)
+            if not self._migrated:
+                raise Unavailable("its tables are missing, run 'manage.py migrate capi_django'")
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        if error is self._trouble:
+            return self._trouble
+        if not isinstance(error, Unavailable):
+            error = Unavailable(type(error).__name__)
+        self._trouble = error
+        self._trouble_until = time.monotonic() + _AGAIN
+        return error
+
+    # ------------------------------------------------------------------ sending
+
+    def take(
+        self, destination: str, *, limit: int, max_bytes: int, now: float
+    ) -> Sequence[Delivery]:
+        """Lease deliveries that are due; see ``Outbox.take``.
+
+        What could not be stored is sent from memory.
+        """
+        if not self._overflow.store():
+            batch = self._overflow.take(destination, limit=limit, max_bytes=max_bytes, now=now)
+            if batch:
+                return batch
+        owner = uuid.uuid4().hex
+        with self._borrowed():
+            if self._owed:
+                owed = set(self._owed)
+                self._rows.remove(owed, [self._me])
+                self._owed -= owed
+            rows = self._rows.claim(
+                destination, limit=limit, max_bytes=max_bytes, now=now, owner=owner
+            )
+            self._leases.add((row.pk for row in rows), owner)
+            rows = self._rows.admit_claimed(rows, owner, self._clock())
+        return [delivery(row) for row in rows]
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove accepted deliveries."""
+        keys, owners = self._leases.end(self._overflow.delivered(deliveries))
+        with self._borrowed():
+            self._rows.remove(keys, owners)
+            if time.monotonic() - self._pruned > _PRUNE_SECONDS:
+                self._pruned = time.monotonic()
+                self._rows.prune(self._clock())
+
+    def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
+        """Give deliveries back, due at ``at``."""
+        rest = self._overflow.retry(deliveries, at=at, attempt=attempt)
+        keys, owners = self._leases.end(rest)
+        with self._borrowed():
+            self._rows.postpone(keys, owners, due=at, attempt=attempt)
+
+    def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
+        """Put deliveries aside; they are kept for a week."""
+        keys, owners = self._leases.end(self._overflow.dead(deliveries, reason=reason))
+        with self._borrowed():
+            self._rows.bury(keys, owners, reason=reason, now=self._clock())
+
+    def next_due(self, destination: str) -> float | None:
+        """When the next delivery is due.
+
+        After a transaction of the host was given something, every second or so until it shows.
+        """
+        in_memory = self._overflow.next_due(destination)
+        if in_memory is not None:
+            return in_memory
+        with self._borrowed():
+            due, left = self._rows.next_due(destination, self._leases.owners)
+        if due is None and left is not None:
+            due = self._clock() + max(left, 0.0)
+        if due is None and time.monotonic() < self._polled_until.get(destination, 0.0):
+            due = self._clock() + random.uniform(_POLL / 2, _POLL)  # noqa: S311
+        return due
+
+    def waiting_for(self) -> Collection[str]:
+        """Names of the destinations for which something waits that is not in flight from here."""
+        names = set(self._overflow.waiting_for())
+        with self._borrowed():
+            waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
+            names.update(waiting.order_by().values_list("destination", flat=True).distinct())
+        return names
+
+    def stats(self) -> OutboxStats:
+        """Count what is stored, by all processes, and what this one keeps in memory."""
+        memory = self._overflow.stats()
+        try:
+            with self._borrowed():
+                waiting, dead, oldest = self._rows.stats()
+        except Exception as error:
+            problem = memory.problem or self._unavailable(error).problem
+            return attrs.evolve(memory, problem=problem)
+        return OutboxStats(
+            waiting=waiting + memory.waiting,
+            dead=dead + memory.dead,
+            oldest=min((at for at in (oldest, memory.oldest) if at is not None), default=None),
+            in_memory=memory.waiting,
+            problem=memory.problem,
+        )
+
+    # ------------------------------------------------------------------ dead letters, erasure
+
+    def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """Return the dead letters that died last; see ``Outbox.dead_letters``."""
+        with self._borrowed():
+            letters = self._rows.letters.order_by("-died_at", "-id")[:limit]
+            return tuple(dead_letter(row) for row in letters)
+
+    def replay(self, keys: Collection[int]) -> int:
+        """Have dead letters tried again; see ``Outbox.replay``."""
+        with self._borrowed():
+            return self._rows.replay(keys, self._clock())
+
+    def drop(self, keys: Collection[int]) -> int:
+        """Remove dead letters for good; see ``Outbox.drop``."""
+        with self._borrowed():
+            return self._rows.drop(keys)
+
+    def forget(self, needles: Sequence[str]) -> int:
+        """Remove what holds one of some texts; see ``Outbox.forget``."""
+        removed = self._overflow.forget(needles)
+        with self._borrowed():
+            return removed + self._rows.forget(needle.encode() for needle in needles if needle)
+
+    def close(self) -> None:
+        """Give back what is in flight."""
+        self._overflow.close(_CLOSE_SECONDS)
+        keys, owners = self._leases.close()
+        with contextlib.suppress(Exception), self._borrowed():
+            self._rows.postpone(keys, owners, due=0, attempt=False)
+
+    def _prolong(self, keys: Collection[int], owners: Collection[str]) -> None:
+        with self._borrowed():
+            self._rows.prolong(keys, owners)
+
+    @contextlib.contextmanager
+    def _borrowed(self) -> Iterator[None]:
+        """Close a connection that was opened for this: idle threads hold none."""
+        connection = connections[self._alias]
+        opened = connection.connection is None
+        try:
+            yield
+        finally:
+            if opened and not connection.in_atomic_block:
+                connection.close()
+
+
+def _first_of_each(
+    deliveries: Sequence[Delivery], identities: Collection[str]
+) -> tuple[list[Delivery], list[Delivery]]:
+    """Part the first delivery of each of some identities from the rest."""
+    wanted = set(identities)
+    first: list[Delivery] = []
+    rest: list[Delivery] = []
+    for item in deliveries:
+        (first if identity(item) in wanted else rest).append(item)
+        wanted.discard(identity(item))
+    return first, rest
+
+
+def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    return [attrs.evolve(item, key=None) for item in deliveries]

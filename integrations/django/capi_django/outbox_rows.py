@@ -1,0 +1,343 @@
+"""Every statement on the tables of the database outbox; none waits for a transaction of the host.
+
+Rows are chosen by their state, never by "newer than the last one seen": transactions become visible
+in another order than that of their keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import attrs
+from django.db import connections, transaction
+from django.db.models import BinaryField, BooleanField, F, FloatField, Func, Min, QuerySet, Value
+
+from capi_django.models import DeadLetter, SeenEvent, WaitingDelivery
+from capi_plugins.outbox import base
+from capi_plugins.outbox.base import Delivery
+
+LEASE = 60.0
+"""Seconds for which a row belongs to whoever took it, unless prolonged."""
+_REMEMBER_SECONDS = 48 * 3600
+_DEAD_SECONDS = 7 * 86_400
+_DEAD_MOST = 10_000
+_CHUNK = 500
+_Row = TypeVar("_Row")
+
+
+class DatabaseClock(Func):
+    """Seconds since the epoch by the clock of the database, which all relays share."""
+
+    def __init__(self) -> None:
+        super().__init__(output_field=FloatField())
+
+    def as_sql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        """Take this machine's clock where none of the below fits."""
+        return "%s", [time.time()]
+
+    def as_postgresql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:
+        """Not ``now()``, which stands still in a transaction."""
+        return "EXTRACT(EPOCH FROM clock_timestamp())::double precision", []
+
+    def as_mysql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:
+        """The one function that no time zone changes; MariaDB too."""
+        return "UNIX_TIMESTAMP()", []
+
+    def as_sqlite(self, *_: Any, **__: Any) -> tuple[str, Any]:
+        """Days since the year -4713, in seconds since 1970."""
+        return "((julianday('now') - 2440587.5) * 86400.0)", []
+
+
+class _Contains(Func):
+    """Whether some bytes stand in others."""
+
+    template = "(INSTR(%(expressions)s) > 0)"
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return self.as_sql(
+            compiler, connection, template="(POSITION(%(expressions)s) > 0)", arg_joiner=" IN "
+        )
+
+
+class Rows:
+    """The tables in one database.
+
+    Args:
+        alias: Name of the database.
+        lease: Seconds for which a row belongs to whoever took it.
+    """
+
+    def __init__(self, alias: str, *, lease: float = LEASE) -> None:
+        self.alias = alias
+        self._lease = lease
+
+    @property
+    def waiting(self) -> QuerySet[WaitingDelivery]:
+        """What is to be sent."""
+        return WaitingDelivery.objects.using(self.alias)
+
+    @property
+    def letters(self) -> QuerySet[DeadLetter]:
+        """What is not tried again."""
+        return DeadLetter.objects.using(self.alias)
+
+    @property
+    def seen(self) -> QuerySet[SeenEvent]:
+        """What was put within the last 48 hours."""
+        return SeenEvent.objects.using(self.alias)
+
+    # ------------------------------------------------------------------ in
+
+    def admit(self, identities: Iterable[str], now: float) -> set[str]:
+        """Remember identities; return those that are new. Belongs into a short transaction."""
+        wanted = sorted(set(identities))  # in order, so that two of these do not deadlock
+        me = uuid.uuid4().hex
+        new: set[str] = set()
+        for chunk in _chunks(wanted):
+            self.seen.bulk_create(
+                [SeenEvent(identity=item, at=now, by=me) for item in chunk], ignore_conflicts=True
+            )
+            for row in self.seen.filter(identity__in=chunk):
+                if row.by == me or (
+                    now - row.at >= _REMEMBER_SECONDS
+                    and self.seen.filter(identity=row.identity, by=row.by).update(by=me, at=now)
+                ):
+                    new.add(row.identity)
+        return new
+
+    def insert(
+        self, deliveries: Iterable[Delivery], now: float, **fields: Any
+    ) -> list[WaitingDelivery]:
+        """Store deliveries."""
+        return self.waiting.bulk_create(
+            [WaitingDelivery(**_columns(item), put_at=now, **fields) for item in deliveries],
+            batch_size=_CHUNK,
+        )
+
+    def complete(self, delivery: Delivery, owner: str) -> bool:
+        """Put a final delivery in the place of the one held by ``owner``, if that still is."""
+        return bool(
+            self.waiting.filter(pk=delivery.key, owner=owner).update(
+                **_columns(delivery), due=0, owner=""
+            )
+        )
+
+    def mark_admitted(self, keys: Collection[int]) -> None:
+        """Note that the identities of rows were new."""
+        for chunk in _chunks(keys):
+            self.waiting.filter(pk__in=chunk).update(admitted=True)
+
+    def remove(self, keys: Collection[int], owners: Collection[str]) -> None:
+        """Remove rows that some owners own."""
+        for chunk in _chunks(keys):
+            _remove(self.waiting.filter(pk__in=chunk, owner__in=owners))
+
+    # ------------------------------------------------------------------ out
+
+    def claim(
+        self, destination: str, *, limit: int, max_bytes: int, now: float, owner: str
+    ) -> list[WaitingDelivery]:
+        """Lease rows that are due: those never tried first, then those due longest."""
+        ready = self.waiting.filter(
+            destination=destination, due__lte=now, leased_until__lte=DatabaseClock()
+        )
+        lease = {"owner": owner, "leased_until": DatabaseClock() + self._lease}
+        due = ready.order_by("due", "id")
+        if connections[self.alias].features.has_select_for_update_skip_locked:
+            with transaction.atomic(using=self.alias):
+                rows = _fitting(due.select_for_update(skip_locked=True)[:limit], max_bytes)
+                for chunk in _chunks([row.pk for row in rows]):
+                    self.waiting.filter(pk__in=chunk).update(**lease)
+            return rows
+        # Whoever is first gets a row; the others do not find it ready any more. It is read again
+        # then: in the meantime the request that held it may have completed it.
+        wanted = [row.pk for row in _fitting(due[:limit], max_bytes)]
+        won: list[WaitingDelivery] = []
+        for chunk in _chunks(wanted):
+            ready.filter(pk__in=chunk).update(**lease)
+            won += self.waiting.filter(pk__in=chunk, owner=owner).order_by("due", "id")
+        return won
+
+    def admit_claimed(
+        self, rows: Sequence[WaitingDelivery], owner: str, now: float
+    ) -> list[WaitingDelivery]:
+        """Remove the duplicates among claimed rows that nobody has compared yet."""
+        unknown = [row for row in rows if not row.admitted]
+        if not unknown:
+            return list(rows)
+        with transaction.atomic(using=self.alias):
+            new = self.admit((identity(delivery(row)) for row in unknown), now)
+            first: dict[str, int] = {}
+            for row in unknown:
+                key = identity(delivery(row))
+                if key in new:
+                    first.setdefault(key, row.pk)
+            self.mark_admitted(list(first.values()))
+            duplicates = {row.pk for row in unknown} - set(first.values())
+            self.remove(duplicates, [owner])
+        return [row for row in rows if row.pk not in duplicates]
+
+    def prolong(self, keys: Collection[int], owners: Collection[str]) -> None:
+        """Lease rows for a while longer."""
+        for chunk in _chunks(keys):
+            self.waiting.filter(pk__in=chunk, owner__in=owners).update(
+                leased_until=DatabaseClock() + self._lease
+            )
+
+    def postpone(
+        self, keys: Collection[int], owners: Collection[str], *, due: float, attempt: bool
+    ) -> None:
+        """End leases; the rows are due later."""
+        for chunk in _chunks(keys):
+            self.waiting.filter(pk__in=chunk, owner__in=owners).update(
+                due=due, attempts=F("attempts") + int(attempt), owner="", leased_until=0
+            )
+
+    def bury(
+        self, keys: Collection[int], owners: Collection[str], *, reason: str, now: float
+    ) -> None:
+        """Make rows dead letters."""
+        for chunk in _chunks(keys):
+            mine = self.waiting.filter(pk__in=chunk, owner__in=owners)
+            with transaction.atomic(using=self.alias):
+                # Written first: a transaction of SQLite that starts by reading may not go on.
+                mine.update(leased_until=DatabaseClock() + self._lease)
+                self.letters.bulk_create(
+                    [
+                        DeadLetter(**_columns(delivery(row)), reason=reason, died_at=now)
+                        for row in mine.order_by("id")
+                    ]
+                )
+                _remove(mine)
+
+    def next_due(
+        self, destination: str, owners: Collection[str]
+    ) -> tuple[float | None, float | None]:
+        """When a row is due, and in how many seconds the lease of somebody else ends."""
+        rows = self.waiting.filter(destination=destination)
+        free = rows.filter(leased_until__lte=DatabaseClock()).order_by("due", "id")
+        due = free.values_list("due", flat=True).first()
+        if due is not None:
+            return due, None
+        leased = rows.exclude(owner__in=owners)
+        return None, leased.aggregate(left=Min(F("leased_until") - DatabaseClock()))["left"]
+
+    # ------------------------------------------------------------------ dead letters, erasure
+
+    def replay(self, keys: Iterable[int], now: float) -> int:
+        """Have dead letters tried again."""
+        count = 0
+        for key in keys:
+            with transaction.atomic(using=self.alias):
+                letter = self.letters.filter(pk=key).first()
+                if letter is not None and _remove(self.letters.filter(pk=key)):
+                    again = attrs.evolve(delivery(letter), attempts=0)
+                    self.insert([again], now, admitted=True)
+                    count += 1
+        return count
+
+    def drop(self, keys: Collection[int]) -> int:
+        """Remove dead letters."""
+        return sum(_remove(self.letters.filter(pk__in=chunk)) for chunk in _chunks(keys))
+
+    def forget(self, needles: Iterable[bytes]) -> int:
+        """Remove what holds some bytes."""
+        count = 0
+        for needle in needles:
+            for table in (self.waiting, self.letters):
+                count += _remove(table.filter(self._contains(needle)))
+        return count
+
+    def _contains(self, needle: bytes) -> _Contains:
+        wanted = Value(needle, output_field=BinaryField())
+        if connections[self.alias].vendor == "postgresql":
+            return _Contains(wanted, F("payload"), output_field=BooleanField())
+        return _Contains(F("payload"), wanted, output_field=BooleanField())
+
+    # ------------------------------------------------------------------ looking, tidying
+
+    def stats(self) -> tuple[int, int, float | None]:
+        """How many wait, how many are dead, and when the oldest waiting one was put."""
+        oldest = self.waiting.aggregate(at=Min("put_at"))["at"]
+        return self.waiting.count(), self.letters.count(), oldest
+
+    def prune(self, now: float) -> None:
+        """Remove what is too old, in parts, so that nobody waits long."""
+        _prune(self.seen.filter(at__lt=now - _REMEMBER_SECONDS))
+        _prune(self.letters.filter(died_at__lt=now - _DEAD_SECONDS))
+        _prune(self.letters.order_by("-died_at", "-id")[_DEAD_MOST : _DEAD_MOST + _CHUNK])
+
+
+def identity(item: Delivery) -> str:
+    """Return a digest of what is accepted once per 48 hours."""
+    parts = (item.destination, item.event_name, item.event_id)
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def delivery(row: WaitingDelivery | DeadLetter) -> Delivery:
+    """Make a delivery of a row."""
+    return Delivery(
+        destination=row.destination,
+        event_name=row.event_name,
+        event_id=row.event_id,
+        payload=bytes(row.payload),
+        expires_at=row.expires_at,
+        attempts=row.attempts,
+        key=row.pk,
+    )
+
+
+def dead_letter(row: DeadLetter) -> base.DeadLetter:
+    """Make a dead letter of a row."""
+    return base.DeadLetter(delivery=delivery(row), reason=row.reason, died_at=row.died_at)
+
+
+def _columns(item: Delivery) -> dict[str, Any]:
+    return {
+        "destination": item.destination,
+        "event_name": _text(item.event_name),
+        "event_id": _text(item.event_id),
+        "payload": item.payload,
+        "expires_at": item.expires_at,
+        "attempts": item.attempts,
+    }
+
+
+def _text(text: str) -> str:
+    # For logs alone, what is sent is the payload. PostgreSQL takes no NUL, and nobody a surrogate.
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def _fitting(rows: Iterable[WaitingDelivery], max_bytes: int) -> list[WaitingDelivery]:
+    batch: list[WaitingDelivery] = []
+    size = 0
+    for row in rows:
+        size += len(row.payload)
+        if batch and size > max_bytes:
+            break
+        batch.append(row)
+    return batch
+
+
+def _chunks(items: Iterable[_Row]) -> Iterator[list[_Row]]:
+    every = list(items)
+    for start in range(0, len(every), _CHUNK):
+        yield every[start : start + _CHUNK]
+
+
+def _prune(rows: QuerySet[Any]) -> None:
+    # In two steps: MySQL has no LIMIT in a subquery.
+    keys = list(rows.values_list("pk", flat=True)[:_CHUNK])
+    if keys:
+        _remove(rows.model.objects.using(rows.db).filter(pk__in=keys))
+
+
+def _remove(rows: QuerySet[Any]) -> int:
+    # Not delete(): with a receiver of post_delete in the host it would load and announce each row.
+    remove: Callable[[str], int | None] = rows._raw_delete
+    return remove(rows.db) or 0

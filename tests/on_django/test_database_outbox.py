@@ -1,0 +1,43 @@
+"""The conformance suite of outboxes on the database outbox, in three databases."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from capi_django.outbox import DatabaseOutbox
+
+from tests.core.paper import Clock
+from tests.outbox import test_conformance as suite
+
+globals().update(
+    {
+        name: test
+        for name, test in vars(suite).items()
+        if name.startswith("test_") and "bounded" not in inspect.signature(test).parameters
+    }
+)
+
+
+@pytest.fixture
+def new(tables):
+    made = []
+
+    def new(**options):
+        tables.empty()
+        made.append(DatabaseOutbox(tables.alias, **{"clock": Clock(), **options}))
+        return made[-1]
+
+    yield new
+    for outbox in made:
+        outbox.close()
+
+
+@pytest.fixture
+def outbox(new):
+    return new()
+
+
+@pytest.fixture
+def each():
+    return 25

@@ -1,0 +1,197 @@
+"""A destination whose configuration is wrong: its events are kept, and go on by themselves."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from capi_plugins import Event, UserData, configure, signals
+from capi_plugins.outbox.base import Noticeboard, Standing
+from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.sandbox import Fault, Sandbox
+from tests.core.paper import Clock
+
+DAY = 86_400
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(datasets={"1234567890": "right-token"}) as running:
+        yield running
+
+
+@pytest.fixture
+def clock():
+    return Clock(time.time())
+
+
+@pytest.fixture
+def process(sandbox, path, clock):
+    """Makes clients that stand for processes: each has an outbox and a worker of its own."""
+    made = []
+
+    def process(token="right-token", *, name="meta", batch_size=200):
+        client = configure(
+            {
+                "DESTINATIONS": {
+                    name: {
+                        "KIND": "meta",
+                        "DATASET_ID": "1234567890",
+                        "ACCESS_TOKEN": token,
+                        "API_URL": sandbox.url,
+                    }
+                },
+                "CONSENT": {"DEFAULT": "granted"},
+                "DELIVERY": {
+                    "OUTBOX": f"sqlite:///{path}",
+                    "WORKER": "external",
+                    "BATCH_SIZE": batch_size,
+                },
+                "PAGE_VIEW": False,
+                "AUTOLOAD": False,
+            },
+            environ={},
+            clock=clock,
+        )
+        made.append(client)
+        return client
+
+    yield process
+    for client in made:
+        client.close(0)
+
+
+def lead(client, event_id):
+    client.capture(
+        Event(
+            event_name="Lead",
+            event_id=event_id,
+            event_time=int(time.time()),
+            action_source="email",
+            user_data=UserData(email="ada@example.com"),
+        )
+    )
+
+
+def drain(client):
+    client.delivering.serve(lambda: False, once=True)
+
+
+def ids(sandbox):
+    return sorted(event.payload["event_id"] for event in sandbox.accepted())
+
+
+def test_all_processes_together_try_it_once_in_a_quarter_of_an_hour(process, sandbox, clock):
+    processes = [process("wrong-token") for _ in range(3)]
+    for number in range(5):
+        lead(processes[0], str(number))
+    for _ in range(3):
+        for client in processes:
+            drain(client)
+    assert len(sandbox.requests) == 1
+    assert all(client.stopped() == ["meta"] for client in processes)
+    clock.advance(901)
+    for client in [*processes, process("wrong-token")]:
+        drain(client)
+    assert len(sandbox.requests) == 2
+    assert processes[0].stats().waiting == 5
+
+
+def test_a_process_with_another_token_starts_at_once(process, sandbox):
+    wrong = process("wrong-token")
+    lead(wrong, "1")
+    drain(wrong)
+    right = process()
+    drain(right)
+    assert ids(sandbox) == ["1"]
+    assert right.stats().waiting == 0
+
+
+def test_what_was_mended_elsewhere_goes_on_by_itself_in_every_process(process, sandbox, clock):
+    sandbox.inject(Fault.error(200, status=403, times=1))
+    first, second = process(), process()
+    lead(first, "1")
+    drain(first)
+    drain(second)
+    assert len(sandbox.requests) == 1
+    clock.advance(901)
+    drain(second)
+    assert ids(sandbox) == ["1"]
+    lead(first, "2")
+    drain(first)
+    assert ids(sandbox) == ["1", "2"]
+    assert (first.stopped(), second.stopped()) == ([], [])
+
+
+def test_events_that_grow_too_old_meanwhile_are_told_one_by_one(process, sandbox, clock, caplog):
+    client = process("wrong-token", batch_size=2)
+    told = []
+
+    def hear(sender, *, deliveries, reason):
+        told.extend((item.event_id, reason) for item in deliveries)
+
+    for number in range(5):
+        lead(client, str(number))
+    drain(client)
+    clock.advance(8 * DAY)
+    with signals.delivery_dead.connected_to(hear, sender=client):
+        drain(client)
+    reason = "expired: too old for the destination"
+    assert sorted(told) == [(str(number), reason) for number in range(5)]
+    assert len(sandbox.requests) == 1
+    letters = client.delivering.outbox.dead_letters(10)
+    assert {letter.reason for letter in letters} == {reason}
+    assert caplog.text.count(reason) == 5
+
+
+def test_a_clock_that_was_set_back_holds_nothing_for_longer(process, sandbox, clock):
+    client = process("wrong-token")
+    lead(client, "1")
+    clock.advance(3 * DAY)
+    drain(client)
+    clock.advance(-3 * DAY)
+    drain(process("wrong-token"))
+    assert len(sandbox.requests) == 2
+
+
+def test_a_destination_that_is_configured_later_starts_at_once(process, sandbox):
+    before = process()
+    lead(before, "1")
+    drain(process(name="other"))
+    assert not sandbox.requests
+    drain(before)
+    assert ids(sandbox) == ["1"]
+
+
+def test_the_noticeboard_is_shared_and_holds_no_secret(process, open_outbox, path):
+    client = process("wrong-token")
+    lead(client, "1")
+    drain(client)
+    outbox = open_outbox()
+    assert isinstance(outbox, Noticeboard)
+    (standing,) = outbox.standings()
+    assert (standing.destination, standing.reason.split(",")[0]) == (
+        "meta",
+        "the access token is not valid",
+    )
+    assert standing.stopped_until - standing.failed_at == 900
+    outbox.close()
+    client.close(0)
+    for file in path.parent.iterdir():
+        assert b"wrong-token" not in file.read_bytes()
+
+
+def test_what_is_known_of_a_destination_is_replaced(open_outbox):
+    first, second = open_outbox(), open_outbox()
+    first.post(Standing(destination="b", configuration="1", tried_at=1.0))
+    first.post(Standing(destination="a", configuration="1", tried_at=1.0, stopped_until=9.0))
+    second.post(Standing(destination="a", configuration="2", tried_at=2.0, reason="x"))
+    assert [each.destination for each in first.standings()] == ["a", "b"]
+    assert first.standings()[0] == Standing(
+        destination="a", configuration="2", tried_at=2.0, reason="x"
+    )
+
+
+def test_an_outbox_without_a_noticeboard_will_do():
+    assert not isinstance(MemoryOutbox(), Noticeboard)
