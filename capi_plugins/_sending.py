@@ -70,15 +70,25 @@ class Sending:
         self._clock = clock
         self._standings = Standings(outbox)
 
-    def step(self, lane: Lane, deadline: float | None) -> bool:
-        """Take one batch and deliver it. Returns whether there was one that was dealt with."""
+    def step(self, lane: Lane, deadline: float | None, *, due: float = 0.0) -> bool:
+        """Take one batch and deliver it.
+
+        Args:
+            lane: Of which destination.
+            deadline: When it has to be over, on the monotonic clock; None: every request has its
+                own limit.
+            due: What is due by then is taken, though the clock may not say so yet.
+
+        Returns:
+            Whether there was a batch that was dealt with.
+        """
         now = self._clock()
         destination = self._destination(lane.name)
         limit = self._settings.batch_size
         most = 4_000_000
         if destination is not None:
             limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
-        batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=now)
+        batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=max(now, due))
         if not batch:
             return False
         expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]

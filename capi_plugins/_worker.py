@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from capi_plugins._retry import backoff
+from capi_plugins._retry import CAP, LONGEST_WISH, backoff
 from capi_plugins._sending import Lane, Sending
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.outbox.base import Outbox
@@ -224,13 +224,15 @@ class Worker:
             wait = None
             try:
                 self._look_around()
-                if not self._wait_until_due(lane):
+                due = self._wait_until_due(lane)
+                if due is None:
                     return
                 with self._changed:
                     if self._closed:
                         return
                     lane.sending = True
-                self._sending.step(lane, None)
+                lane.not_before = 0.0
+                self._sending.step(lane, None, due=due)
             except Exception as error:
                 # The outbox failed: whatever a destination does ends in an outcome.
                 _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
@@ -250,21 +252,31 @@ class Worker:
         if not looked:
             self.wake(self._outbox.waiting_for())
 
-    def _wait_until_due(self, lane: Lane) -> bool:
-        """Wait; False: the lane ends."""
+    def _wait_until_due(self, lane: Lane) -> float | None:
+        """Wait; return as of when something is due, None: the lane ends.
+
+        How long is read from the clock once, and then waited by one that is never set: a clock
+        that stands still or is set back meanwhile stops nothing.
+        """
+        awaited, until = None, 0.0
         while True:
             # Read first: what becomes news after this ends the waits below.
             seen = self._news
             if self._closed:
-                return False
+                return None
             due = self._due(lane)
             if due is None:
                 if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
-                    return False
+                    return None
                 continue
-            left = due - self._clock()
+            now = self._clock()
+            if due != awaited:
+                # Longer than anybody waits: the clock was set back before.
+                wait = due - now if due - now <= LONGEST_WISH + CAP else _POLL
+                awaited, until = due, time.monotonic() + wait
+            left = min(due - now, until - time.monotonic())
             if left <= 0:
-                return True
+                return max(now, due)
             # What other processes put is due before that, perhaps.
             most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
             self._wait_for_news(seen, min(left, most))

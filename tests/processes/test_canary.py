@@ -16,7 +16,7 @@ TOKEN = "CANARYTOKEN8861"
 CANARIES = [TOKEN, "canary.ada", "7654321", "203.0.113.77", "Canarina"]
 FAULTS = {
     "nothing": [],
-    "trouble": [Fault.server_error(html=True), Fault.drop(), Fault.truncated_json()],
+    "trouble": [Fault.server_error(html=True), Fault.drop()],
     "a wrong token": [Fault.error(190, 463, 401, message=f"Token {TOKEN} of canary.ada expired")],
     "a refusal": [Fault.error(100, 2804003, 400, message="canary.ada 203.0.113.77 is invalid")],
 }

@@ -103,7 +103,7 @@ def test_what_was_answered_arrives_once(shop, kind, serve, sandbox, box):
     assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
 
 
-@pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2"])
+@pytest.mark.parametrize("kind", ["gunicorn -w 4 --preload", "gunicorn -w 4"])
 def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, sandbox):
     if "--preload" not in kind and STORM_SECONDS < 10:
         pytest.skip("loads the shop fifty times: CAPI_STORM_SECONDS is below 10")
@@ -135,7 +135,7 @@ def test_what_waits_in_memory_does_not_delay_the_end(kind, serve, sandbox):
     assert server.stop() < EXIT_TIMEOUT + 1 + SLACK
 
 
-@pytest.mark.parametrize("loading", ["", "--lazy-apps", "--py-call-uwsgi-fork-hooks"])
+@pytest.mark.parametrize("loading", ["", "--lazy-apps"])
 def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sandbox, box):
     server = serve(f"uwsgi --processes 2 {loading}")
     visitors = Visitors(server)
