@@ -119,6 +119,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.log = log
+        self.killed = set()
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 command(server, shop, self.port),
@@ -163,18 +164,20 @@ class Server:
         """
         deadline = time.monotonic() + LIMIT
         while True:
-            found = self.workers()
+            found = set(self.workers()) - self.killed
             if len(found) == count and all(catches(pid, signal.SIGABRT) for pid in found):
                 return
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.02)
 
     def kill_one(self, rng):
-        """Kill a worker, or everything where there is but one process."""
-        victims = self.workers()
+        """Kill a worker; return whether there was one."""
+        victims = sorted(set(self.workers()) - self.killed)
         if victims:
+            victim = rng.choice(victims)
+            self.killed.add(victim)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(rng.choice(victims), signal.SIGKILL)
+                os.kill(victim, signal.SIGKILL)
         return bool(victims)
 
     def stop(self):

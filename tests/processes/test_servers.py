@@ -103,7 +103,7 @@ def test_what_was_answered_arrives_once(shop, kind, serve, sandbox, box):
     assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
 
 
-@pytest.mark.parametrize("kind", ["gunicorn -w 4 --preload", "gunicorn -w 4"])
+@pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2"])
 def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, sandbox):
     if "--preload" not in kind and STORM_SECONDS < 10:
         pytest.skip("loads the shop fifty times: CAPI_STORM_SECONDS is below 10")

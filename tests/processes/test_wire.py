@@ -267,7 +267,9 @@ def test_what_a_certificate_does_not_prove_gets_nothing(
 
 def test_a_server_that_speaks_no_tls_gets_nothing(serve, sender):
     server = serve(always(answer()))
-    text, _ = fails(sender, server.url.replace("http://127.0.0.1", "https://localhost"), timeout=3)
+    text, _ = fails(
+        sender, server.url.replace("http://127.0.0.1", "https://localhost"), timeout=0.5
+    )
     assert text.startswith("no answer from localhost for meta: Connect")
     assert server.requests == []
 
