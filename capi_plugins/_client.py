@@ -92,6 +92,8 @@ class Client:
         """
         scope = RequestScope(self, context_factory)
         token = current.set(scope)
+        if self._active and not self._closed:
+            self._delivering.begin(self.destinations)
         try:
             yield scope
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
@@ -55,6 +56,7 @@ class _Process:
         self.outbox = outbox
         self.worker = worker
         self.nudger = nudger
+        self.begun = False
 
 
 class Delivering:
@@ -116,6 +118,26 @@ class Delivering:
             return outbox.hold(make, due=self._clock() + self._grace)
         return ()
 
+    def begin(self, destinations: Collection[str]) -> None:
+        """Have what earlier processes left delivered, though nothing new comes; never raises.
+
+        Called with every request, and does something in the first one of a process: a master that
+        preloads the host for its workers has none, and must neither start a thread nor open a file.
+
+        Args:
+            destinations: Names of the destinations there are.
+        """
+        process = self._processes.get(os.getpid())
+        if process is not None and process.begun:
+            return
+        try:
+            process = process or self._process()
+            process.begun = True
+            if process.outbox.durable and self._sends():
+                process.worker.wake(destinations)
+        except Exception as error:
+            _log.error("delivery did not begin: %s", type(error).__name__)
+
     def put(self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery] = ()) -> Stored:
         """Queue deliveries; those with a key complete what is held under it.
 
@@ -149,10 +171,21 @@ class Delivering:
     def _start(self, process: _Process, deliveries: Sequence[Delivery]) -> None:
         if process.outbox.inline:
             process.worker.run_inline()
-        elif self._threads:
+        elif self._sends():
             process.worker.wake({delivery.destination for delivery in deliveries})
         elif process.nudger is not None:
             process.nudger.nudge({delivery.destination for delivery in deliveries})
+
+    def _sends(self) -> bool:
+        """Whether threads of this process may send."""
+        if self._threads and _threads_stand_still():
+            # A thread would run during requests only, and be stopped with the file locked.
+            self._threads = False
+            _log.warning(
+                "uWSGI runs without threads, so this process sends nothing before it ends: start "
+                "uWSGI with enable-threads, or have another process deliver"
+            )
+        return self._threads
 
     def flush(self, timeout: float) -> int:
         """Wait until everything is delivered; return how many deliveries still wait."""
@@ -213,3 +246,11 @@ class Delivering:
             # setdefault is atomic, so that no lock is needed that a fork could leave locked.
             process = self._processes.setdefault(pid, made)
         return process
+
+
+def _threads_stand_still() -> bool:
+    """Whether threads run only while a request does: uWSGI's way where nobody asks for them."""
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None or "gevent" in getattr(uwsgi, "opt", ()):
+        return False
+    return not getattr(uwsgi, "has_threads", True)

@@ -2,7 +2,7 @@
 
 httpcore is used below httpx because it takes a network backend: httpx limits every read and every
 address of a host by itself, so that an answer that drips in byte by byte would never time out.
-Both are imported with the first request: they are the costliest imports.
+They are imported with the first request: they are the costliest imports.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import contextlib
 import email.utils
 import os
 import socket
-import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +22,8 @@ from capi_plugins.hookspecs import hookimpl
 from capi_plugins.version import __version__
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpcore
     import httpx
 
@@ -210,6 +210,8 @@ def _make_pool(proxy: str | None) -> httpcore.ConnectionPool:
 
 def _proxy(url: httpx.URL) -> str | None:
     """Return what the environment names for a URL."""
+    import urllib.request  # noqa: PLC0415 - see the module's text
+
     proxies = urllib.request.getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(url.host):
@@ -219,6 +221,8 @@ def _proxy(url: httpx.URL) -> str | None:
 
 def _no_answer(url: httpx.URL, destination: Destination, error: Exception) -> TransportError:
     """Say what failed by its class: messages of libraries may hold the URL."""
+    import ssl  # noqa: PLC0415 - see the module's text
+
     kinds = [type(error).__name__]
     # httpcore takes the cause away from what passes its pools.
     if isinstance(error.__context__, ssl.SSLError | socket.gaierror):

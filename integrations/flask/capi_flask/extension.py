@@ -9,6 +9,7 @@ from flask import Flask, current_app, has_app_context
 
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
+from capi_flask.outbox import auto_outbox
 from capi_plugins import Client, ConfigurationError, Event, FlushResult, configure
 
 _log = logging.getLogger("capi_plugins.flask")
@@ -56,7 +57,9 @@ class Capi:
             _log.warning(
                 "Capi.init_app() was called after the first request: what happened before is lost"
             )
-        client = configure(app.config.get("CAPI"), user_data=_USER_DATA)
+        client = configure(
+            app.config.get("CAPI"), outboxes={"auto": auto_outbox(app)}, user_data=_USER_DATA
+        )
         installed = Installed(client)
         if problems := installed.signals.misspelt():
             client.close()
