@@ -90,6 +90,26 @@ class Delivering:
         self._lost, self._say_full_from = 0, 0.0
         self._nudger: Callable[[], Nudger] | None = None
 
+    def begin(self, destinations: Collection[str]) -> None:
+        """Have what earlier processes left delivered, though nothing new comes; never raises.
+
+        Called with every request, and does something in the first one of a process: a master that
+        preloads the host for its workers has none, and must neither start a thread nor open a file.
+
+        Args:
+            destinations: Names of the destinations there are.
+        """
+        process = self._processes.get(os.getpid())
+        if process is not None and process.begun:
+            return
+        try:
+            process = process or self._process()
+            process.begun = True
+            if process.outbox.durable and self._sends():
+                process.worker.wake(destinations)
+        except Exception as error:
+            _log.error("delivery did not begin: %s", type(error).__name__)
+
     def nudge_with(self, nudger: Callable[[], Nudger]) -> None:
         """Have workers elsewhere told of what is put.
 
@@ -117,26 +137,6 @@ class Delivering:
         if isinstance(outbox, TransactionalOutbox) and outbox.joins(database):
             return outbox.hold(make, due=self._clock() + self._grace)
         return ()
-
-    def begin(self, destinations: Collection[str]) -> None:
-        """Have what earlier processes left delivered, though nothing new comes; never raises.
-
-        Called with every request, and does something in the first one of a process: a master that
-        preloads the host for its workers has none, and must neither start a thread nor open a file.
-
-        Args:
-            destinations: Names of the destinations there are.
-        """
-        process = self._processes.get(os.getpid())
-        if process is not None and process.begun:
-            return
-        try:
-            process = process or self._process()
-            process.begun = True
-            if process.outbox.durable and self._sends():
-                process.worker.wake(destinations)
-        except Exception as error:
-            _log.error("delivery did not begin: %s", type(error).__name__)
 
     def put(self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery] = ()) -> Stored:
         """Queue deliveries; those with a key complete what is held under it.

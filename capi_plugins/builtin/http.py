@@ -11,9 +11,9 @@ import contextlib
 import email.utils
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from capi_plugins.destinations.base import Destination, Request, Response
@@ -37,8 +37,8 @@ _HEADERS = {
 }
 
 
-class _Exchange(threading.local):
-    """The request this thread is making.
+class _Exchange:
+    """One request on its way.
 
     Attributes:
         until: When it has to be over, on the monotonic clock.
@@ -46,17 +46,20 @@ class _Exchange(threading.local):
         heard: Whether a byte of the answer has come.
     """
 
-    until = 0.0
-    fresh = False
-    heard = False
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.fresh = False
+        self.heard = False
 
     def left(self, timeout: float | None) -> float:
+        """Return the seconds a wait may take."""
         # A socket without any time left is one that never waits; it has to time out instead.
         left = max(0.001, self.until - time.monotonic())
         return left if timeout is None else min(timeout, left)
 
 
-_exchange = _Exchange()
+# Not a threading.local: made before gevent patches it, all greenlets would share it.
+_exchange: ContextVar[_Exchange] = ContextVar("capi_plugins_exchange")
 
 
 class _Backend:
@@ -69,14 +72,14 @@ class _Backend:
         """Try each address of a host, with a fair part of what is left of the time."""
         import httpcore  # noqa: PLC0415 - see the module's text
 
-        _exchange.fresh = True
+        _exchange.get().fresh = True
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError("the name cannot be resolved") from error
         addresses = list(dict.fromkeys(address[0] for *_, address in found))
         for number, address in enumerate(addresses, start=1 - len(addresses)):
-            part = _exchange.left(timeout) / (1 - number)
+            part = _exchange.get().left(timeout) / (1 - number)
             try:
                 return _Stream(self._backend.connect_tcp(str(address), port, timeout=part, **more))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
@@ -93,15 +96,16 @@ class _Stream:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> Any:
-        data = self._stream.read(max_bytes, timeout=_exchange.left(timeout))
-        _exchange.heard = _exchange.heard or bool(data)
+        data = self._stream.read(max_bytes, timeout=_exchange.get().left(timeout))
+        if data:
+            _exchange.get().heard = True
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # In pieces: within a call the limit begins anew whenever the other side takes something.
         for start in range(0, len(buffer), _PIECE):
             piece = buffer[start : start + _PIECE]
-            self._stream.write(piece, timeout=_exchange.left(timeout))
+            self._stream.write(piece, timeout=_exchange.get().left(timeout))
 
     def start_tls(
         self,
@@ -109,7 +113,7 @@ class _Stream:
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> Any:
-        timeout = _exchange.left(timeout)
+        timeout = _exchange.get().left(timeout)
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def __getattr__(self, name: str) -> Any:
@@ -133,17 +137,18 @@ class HttpSender:
         import httpcore  # noqa: PLC0415 - see the module's text
         import httpx  # noqa: PLC0415
 
-        _exchange.until = time.monotonic() + request.timeout
+        until = time.monotonic() + request.timeout
         url = httpx.URL(request.url)
         while True:
-            _exchange.fresh = _exchange.heard = False
+            exchange = _Exchange(until)
+            _exchange.set(exchange)
             try:
                 return self._exchanged(request, url)
             except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError) as error:
                 # The other side may end a kept connection at any time, also in the moment it is
                 # used again. That says nothing about the request, which goes out once more: on
                 # the next kept connection, and when there are none left on a new one.
-                if _exchange.fresh or _exchange.heard:
+                if exchange.fresh or exchange.heard:
                     raise _no_answer(url, destination, error) from None
             except (
                 httpcore.NetworkError,
