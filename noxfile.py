@@ -40,6 +40,18 @@ def _find(version: str) -> str | None:
 FOUND = {version: path for version in PYTHONS if (path := _find(version))}
 
 
+# What differs between a wheel and the sources, or between interpreters, shows in seconds; servers,
+# brokers and databases under fire are tried by ``make test``, once.
+QUICK = (
+    "-m",
+    "not repository and not storm",
+    "--ignore=tests/on_celery",
+    "--ignore=tests/outbox",
+    "--ignore=tests/processes",
+    "--ignore-glob=tests/on_django/test_database_*",
+)
+
+
 def _suits(python: str, django: str) -> bool:
     return django == "5.2" or python != "3.11"
 
@@ -108,7 +120,7 @@ def wheel(session: nox.Session) -> None:
         else:
             shutil.copy(source, target)
     session.chdir(place)
-    _pytest(session, "-m", "not repository and not storm")
+    _pytest(session, *QUICK)
 
 
 @nox.session
@@ -124,4 +136,4 @@ if _NEWEST:
     def other_interpreter(session: nox.Session) -> None:
         """All tests on the newest interpreter that is not 3.11, with the newest libraries."""
         _install(session, "-e", ".[django,flask]")
-        _pytest(session, "-m", "not repository and not storm")
+        _pytest(session, *QUICK)
