@@ -295,7 +295,7 @@ def walk_salesman(visitor):
     return url.partition("=")[2]
 
 
-@pytest.mark.parametrize("capi", ["on", "hooks", "store"])
+@pytest.mark.parametrize("capi", ["hooks", "store"])
 @pytest.mark.parametrize(
     ("name", "walk"), [("payments", walk_payments), ("salesman", walk_salesman)]
 )
