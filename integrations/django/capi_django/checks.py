@@ -65,19 +65,20 @@ def _tables(client: Client) -> Iterator[checks.CheckMessage]:
     alias = conf.outbox_database(client)
     if alias is None:
         return
-    from capi_django.outbox import is_migrated  # noqa: PLC0415 - models are not loaded before
+    from capi_django.database import missing_tables  # noqa: PLC0415 - models are not loaded before
 
     try:
-        if is_migrated(alias):
+        missing = missing_tables(alias)
+        if not missing:
             return
-        problem = "has no tables of capi_django"
+        problem = f"lacks {', '.join(sorted(missing))}"
     except Exception as error:
         problem = f"cannot be reached ({type(error).__name__})"
     yield checks.Warning(
         f"Events are to be stored in the database {alias!r}, which {problem}.",
-        hint=f"Run 'manage.py migrate capi_django --database {alias}'; until then events are in "
-        "memory and end with their process. CAPI['DELIVERY']['OUTBOX'] 'memory' says that this "
-        "is meant.",
+        hint=f"Run 'manage.py migrate capi_django --database {alias}'. While there is no table "
+        "for what waits, events are in memory and end with their process; "
+        "CAPI['DELIVERY']['OUTBOX'] 'memory' says that this is meant.",
         id="capi_django.W006",
     )
 

@@ -78,7 +78,7 @@ def outbox_database(client: Client) -> str | None:
     """
     if client.settings.delivery.outbox not in _IN_DATABASE:
         return None
-    from capi_django.outbox import database, keeps  # noqa: PLC0415 - models are not loaded before
+    from capi_django.database import database, keeps  # noqa: PLC0415 - models are not loaded before
 
     alias = database(client.settings)
     return alias if keeps(alias) else None

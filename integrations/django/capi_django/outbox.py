@@ -14,16 +14,25 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
 
 import attrs
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import connections, router, transaction
+from django.db import connections, transaction
 
+from capi_django import noticeboard
+from capi_django.database import database, keeps, missing_tables
 from capi_django.leases import Leases
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
-from capi_plugins.outbox.base import DeadLetter, Delivery, Make, Outbox, OutboxStats, Stored
+from capi_plugins.outbox.base import (
+    DeadLetter,
+    Delivery,
+    Make,
+    Outbox,
+    OutboxStats,
+    Standing,
+    Stored,
+)
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -56,30 +65,6 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> O
             max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
         )
     return DatabaseOutbox(alias, clock=clock)
-
-
-def database(settings: Settings) -> str:
-    """Name the database of the outbox: that of the settings, else what the routers say."""
-    return settings.delivery.database or router.db_for_write(WaitingDelivery)
-
-
-def keeps(alias: str) -> bool:
-    """Whether there is a database, and it outlives the process.
-
-    Args:
-        alias: Name of the database.
-    """
-    connection: Any = connections[alias]
-    if connection.settings_dict["ENGINE"] == "django.db.backends.dummy":
-        return False
-    return not (connection.vendor == "sqlite" and connection.is_in_memory_db())
-
-
-def is_migrated(alias: str) -> bool:
-    """Whether a database has the tables."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        return WaitingDelivery._meta.db_table in connection.introspection.table_names(cursor)
 
 
 class DatabaseOutbox:
@@ -217,7 +202,8 @@ class DatabaseOutbox:
         if time.monotonic() < self._trouble_until:
             raise self._trouble
         if not self._migrated:
-            self._migrated = is_migrated(self._alias)
+            missing = missing_tables(self._alias)
+            self._migrated = WaitingDelivery._meta.db_table not in missing
             if not self._migrated:
                 raise Unavailable("its tables are missing, run 'manage.py migrate capi_django'")
 
@@ -318,6 +304,16 @@ class DatabaseOutbox:
             in_memory=memory.waiting,
             problem=memory.problem,
         )
+
+    def post(self, standing: Standing) -> None:
+        """Tell the other processes of a destination; see ``Noticeboard.post``."""
+        with self._borrowed():
+            noticeboard.post(self._alias, standing)
+
+    def standings(self) -> Sequence[Standing]:
+        """Return what is known of the destinations; see ``Noticeboard.standings``."""
+        with self._borrowed():
+            return noticeboard.standings(self._alias)
 
     # ------------------------------------------------------------------ dead letters, erasure
 
