@@ -16,7 +16,8 @@ _log = logging.getLogger("capi_plugins.status")
 Sender = Literal["idle", "at work", "missing", "unknown"]
 State = Literal["ok", "failing", "stopped", "not tried", "unknown"]
 _SENDER_PATIENCE = 120.0
-_FAILURE_PATIENCE = 300.0
+FAILURE_PATIENCE = 300.0
+"""How long something may wait for a destination that does not accept, seconds."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,12 +49,14 @@ class Health:
     Attributes:
         stats: What the outbox holds.
         sender: ``missing``: something has been due for two minutes and nobody sends it.
+        waited: How long the oldest has waited, seconds.
         destinations: Those that are configured, and those something waits for.
         degraded: What somebody should look at, one sentence each.
     """
 
     stats: OutboxStats
     sender: Sender
+    waited: float
     destinations: tuple[DestinationHealth, ...]
     degraded: tuple[str, ...]
 
@@ -67,14 +70,16 @@ def look(client: Client, outbox: Outbox, now: float) -> Health:
         now: Seconds since the epoch.
     """
     stats = outbox.stats()
-    known = _known(outbox) if stats.problem is None else None
-    names = sorted({*client.destinations, *outbox.waiting_for()})
+    works = stats.problem is None
+    known = _known(outbox) if works else None
+    names = sorted({*client.destinations, *(outbox.waiting_for() if works else ())})
     destinations = tuple(_destination(client, name, known) for name in names)
     sender = _sender(outbox, stats, destinations, known, now)
     waited = now - stats.oldest if stats.oldest is not None else 0.0
     return Health(
         stats=stats,
         sender=sender,
+        waited=waited,
         destinations=destinations,
         degraded=tuple(_degraded(stats, sender, destinations, waited)),
     )
@@ -151,5 +156,5 @@ def _degraded(
     for each in destinations:
         if each.state == "stopped":
             yield f"destination {each.name} is stopped: {each.reason}"
-        elif each.state == "failing" and stats.waiting and waited > _FAILURE_PATIENCE:
+        elif each.state == "failing" and stats.waiting and waited > FAILURE_PATIENCE:
             yield f"destination {each.name} does not accept: {each.reason}"

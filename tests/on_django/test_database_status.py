@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import attrs
 import pytest
 
 from capi_plugins.sandbox import Sandbox
@@ -28,7 +29,7 @@ def sandbox():
 
 @pytest.fixture
 def manage(tables: Tables, sandbox):
-    def run(*arguments, token="right-token", stdin=None):
+    def run(*arguments, token="right-token", tables=tables):
         capi = {
             "DESTINATIONS": {
                 "meta": {
@@ -50,7 +51,6 @@ def manage(tables: Tables, sandbox):
                 "BOOKSHOP_DATABASES": json.dumps({"default": tables.settings}),
                 "NO_PROXY": "127.0.0.1",
             },
-            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
@@ -107,3 +107,25 @@ def test_with_tables_of_an_earlier_release_status_does_without(manage, tables):
         assert "the noticeboard cannot be read" in done.stderr
     finally:
         databases.migrated(tables.alias, "capi_django")
+
+
+def test_a_database_without_the_tables_is_an_error_of_check_and_of_status(manage, tables):
+    databases.migrated(tables.alias, "capi_django", "zero")
+    try:
+        for command in ("check", "status"):
+            done = manage("capi", command)
+            assert done.returncode == 1, done.stderr
+            told = " ".join(done.stdout.split())
+            assert "cannot be used: its tables are missing, run 'manage.py migrate" in told
+            assert "Traceback" not in done.stderr
+    finally:
+        databases.migrated(tables.alias, "capi_django")
+
+
+def test_a_database_that_is_down_is_an_error_of_check_and_of_status(manage, tables):
+    tables = attrs.evolve(tables, settings={**tables.settings, "PORT": "1"})
+    for command in ("check", "status"):
+        done = manage("capi", command, tables=tables)
+        assert done.returncode == 1, done.stderr
+        assert "cannot be used: OperationalError" in " ".join(done.stdout.split())
+        assert "Traceback" not in done.stderr

@@ -293,6 +293,7 @@ class DatabaseOutbox:
         memory = self._overflow.stats()
         try:
             with self._borrowed():
+                self._ready()
                 waiting, dead, oldest = self._rows.stats()
         except Exception as error:
             problem = memory.problem or self._unavailable(error).problem
