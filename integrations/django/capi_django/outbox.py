@@ -9,6 +9,7 @@ sees an error of ours.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import random
 import time
@@ -21,7 +22,7 @@ from django.db import connections, transaction
 
 from capi_django import noticeboard
 from capi_django.database import database, keeps, missing_tables
-from capi_django.leases import Leases
+from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
 from capi_plugins.outbox.base import (
@@ -92,7 +93,7 @@ class DatabaseOutbox:
         self._trouble_until = 0.0
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
-        self._pruned = 0.0
+        self._pruned = -_PRUNE_SECONDS
 
     @property
     def durable(self) -> bool:
@@ -230,6 +231,7 @@ class DatabaseOutbox:
             if batch:
                 return batch
         owner = uuid.uuid4().hex
+        self._leases.pay()
         with self._borrowed():
             if self._owed:
                 owed = set(self._owed)
@@ -238,31 +240,30 @@ class DatabaseOutbox:
             rows = self._rows.claim(
                 destination, limit=limit, max_bytes=max_bytes, now=now, owner=owner
             )
-            self._leases.add((row.pk for row in rows), owner)
             rows = self._rows.admit_claimed(rows, owner, self._clock())
+        self._leases.add((row.pk for row in rows), owner)
         return [delivery(row) for row in rows]
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
-        keys, owners = self._leases.end(self._overflow.delivered(deliveries))
-        with self._borrowed():
-            self._rows.remove(keys, owners)
-            if time.monotonic() - self._pruned > _PRUNE_SECONDS:
-                self._pruned = time.monotonic()
-                self._rows.prune(self._clock())
+        self._settle(self._overflow.delivered(deliveries), self._rows.remove)
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``."""
         rest = self._overflow.retry(deliveries, at=at, attempt=attempt)
-        keys, owners = self._leases.end(rest)
-        with self._borrowed():
-            self._rows.postpone(keys, owners, due=at, attempt=attempt)
+        self._settle(rest, functools.partial(self._rows.postpone, due=at, attempt=attempt))
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside; they are kept for a week."""
-        keys, owners = self._leases.end(self._overflow.dead(deliveries, reason=reason))
-        with self._borrowed():
-            self._rows.bury(keys, owners, reason=reason, now=self._clock())
+        rest = self._overflow.dead(deliveries, reason=reason)
+        self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
+
+    def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
+        def borrowed(keys: Collection[int], owners: Collection[str]) -> None:
+            with self._borrowed():
+                write(keys, owners)
+
+        self._leases.settle(deliveries, borrowed)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due.
@@ -273,6 +274,7 @@ class DatabaseOutbox:
         if in_memory is not None:
             return in_memory
         with self._borrowed():
+            self._prune()
             due, left = self._rows.next_due(destination, self._leases.owners)
         if due is None and left is not None:
             due = self._clock() + max(left, 0.0)
@@ -284,9 +286,16 @@ class DatabaseOutbox:
         """Names of the destinations for which something waits that is not in flight from here."""
         names = set(self._overflow.waiting_for())
         with self._borrowed():
+            self._prune()
             waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
             names.update(waiting.order_by().values_list("destination", flat=True).distinct())
         return names
+
+    def _prune(self) -> None:
+        """Now and then, remove what is too old: who sends asks for what waits, if there is any."""
+        if time.monotonic() - self._pruned > _PRUNE_SECONDS:
+            self._pruned = time.monotonic()
+            self._rows.prune(self._clock())
 
     def stats(self) -> OutboxStats:
         """Count what is stored, by all processes, and what this one keeps in memory."""
