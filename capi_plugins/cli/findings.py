@@ -105,10 +105,10 @@ def _celery(client: Client) -> Iterator[Problem]:
     delivery = client.settings.delivery
     if delivery.worker != "celery":
         return
-    from capi_plugins.celery_nudge import TASK, Nudges  # noqa: PLC0415 - the extra may be missing
+    from capi_plugins.celery_nudge import TASK, find_app  # noqa: PLC0415 - the extra may be missing
 
     try:
-        tasks = Nudges(delivery.celery_app or "").app().tasks
+        tasks = find_app(delivery.celery_app or "").tasks
     except Exception as error:
         yield Problem(
             "error",

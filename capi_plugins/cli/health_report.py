@@ -18,6 +18,7 @@ _SENDERS = {
     "thread": "are the web processes up, and may they have threads?",
     "external": "is capi deliver running?",
     "celery": "are a Celery worker and its beat running?",
+    "tasks": "are a task worker and the sweep running?",
 }
 
 

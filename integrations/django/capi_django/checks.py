@@ -36,7 +36,7 @@ def check(**_: Any) -> list[checks.CheckMessage]:
     found += _middleware()
     client = conf.client()
     if client is not None:
-        for rule in (_signals, _models, _purchases, _routes):
+        for rule in (_signals, _models, _purchases, _routes, _tasks):
             found += rule(client)
     return found
 
@@ -132,6 +132,23 @@ def _models(client: Client) -> Iterator[checks.CheckMessage]:
             columns = [field.name for field in model._meta.concrete_fields]
             hint = f"Its columns are {', '.join(columns)}."
             yield _lost(trigger, problem, hint, "capi_django.E004")
+
+
+def _tasks(client: Client) -> Iterator[checks.CheckMessage]:
+    delivery = client.settings.delivery
+    if delivery.worker != "tasks":
+        return
+    from capi_django.tasks_nudge import workless  # noqa: PLC0415 - Django 5.2 may have no tasks
+
+    name = workless(delivery)
+    if name is not None:
+        yield checks.Warning(
+            f"CAPI['DELIVERY']['WORKER'] is 'tasks', and TASKS[{delivery.task_backend!r}] is a "
+            f"{name}, which has no workers.",
+            hint="Name a backend with workers in CAPI['DELIVERY']['TASK_BACKEND']. This one is "
+            "given nothing, and events wait until somebody runs 'manage.py capi deliver'.",
+            id="capi_django.W007",
+        )
 
 
 def _lost(trigger: Trigger, problem: str, hint: str, number: str) -> checks.CheckMessage:
