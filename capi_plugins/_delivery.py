@@ -40,7 +40,7 @@ class FlushResult:
 
 
 class Nudger(Protocol):
-    """Tells workers elsewhere that something waits; see ``capi_plugins.celery_nudge.Nudges``."""
+    """Tells workers elsewhere that something waits; see ``capi_plugins.nudging.Nudges``."""
 
     def nudge(self, destinations: Collection[str]) -> None:
         """Say for which destinations; never waits and never raises."""
