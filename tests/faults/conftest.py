@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 
 import pytest
 
 from capi_plugins.sandbox import Sandbox
 from tests.faults.serving import EXIT_TIMEOUT, Server, environment, set_up
+from tests.faults.shop_settings import settings
+from tests.faults.shops import PATIENT, Shop
+from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
 
 
 def pytest_addoption(parser):
@@ -72,3 +76,21 @@ def serve(tmp_path, databases, sandbox, box):
     yield serve
     for server in running:
         server.close()
+
+
+@pytest.fixture
+def open_shop(tmp_path, sandbox, path):  # noqa: F811
+    """Returns a function that runs a shop without the web, see ``shops.py``."""
+    shops = []
+
+    def open_shop(per_second=40.0, environ=(), **delivery):
+        wanted = settings(sandbox.url, path, **{**PATIENT, **delivery})
+        shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second, **dict(environ)))
+        return shops[-1]
+
+    open_shop.all = shops
+    yield open_shop
+    for shop in shops:
+        if shop.process.poll() is None:
+            shop.process.send_signal(signal.SIGCONT)
+            shop.kill()

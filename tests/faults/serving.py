@@ -50,6 +50,8 @@ SHOPS = {
         "target": ["shop.wsgi:application"],
         "set_up": [["manage.py", "migrate", "--verbosity=0"], ["manage.py", "seed"]],
     },
+    "orders_flask": {"folder": str(HOSTS), "target": ["orders_flask:app"]},
+    "orders_django": {"folder": str(HOSTS), "target": ["orders_django:application"]},
 }
 
 
@@ -177,14 +179,14 @@ class Server:
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.02)
 
-    def kill_one(self, rng):
+    def kill_one(self, rng, number=signal.SIGKILL):
         """Kill a worker; return whether there was one."""
         victims = sorted(set(self.workers()) - self.killed)
         if victims:
             victim = rng.choice(victims)
             self.killed.add(victim)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+                os.kill(victim, number)
         return bool(victims)
 
     def stop(self):
