@@ -139,6 +139,9 @@ class Server:
                 stderr=out,
                 start_new_session=True,
             )
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
         deadline = time.monotonic() + LIMIT
         while True:
             assert self.process.poll() is None, self.said()
@@ -170,11 +173,18 @@ class Server:
 
         A worker of gunicorn begins with the master's handlers, and a signal that comes then is
         lost: the master waits half a minute for such a worker to end. Only workers handle ABRT.
+        One of uWSGI does not listen while it loads the app, and says when it has.
         """
+
+        def listens(pid):
+            return catches(pid, signal.SIGABRT) or re.search(
+                rf"ready in .* pid: {pid} ", self.said()
+            )
+
         deadline = time.monotonic() + LIMIT
         while True:
             found = set(self.workers()) - self.killed
-            if len(found) == count and all(catches(pid, signal.SIGABRT) for pid in found):
+            if len(found) == count and all(listens(pid) for pid in found):
                 return
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.02)

@@ -170,6 +170,8 @@ def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sand
     visitors = Visitors(server)
     visitors.come(5)
     storm(server, visitors, STORM_SECONDS / 2)
+    if loading:
+        server.wait_for_workers(2)
     sandbox.inject(Fault.hang(times=None))
     visitors.come(2)
     assert server.stop() < EXIT_TIMEOUT + 1 + SLACK, server.said()
