@@ -97,12 +97,29 @@ class Sending:
         batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=max(now, due))
         if not batch:
             return False
+        try:
+            self._settle(lane, destination, batch, deadline, now)
+        except BaseException:
+            # A thread may be killed by an exception at any line, and what nobody gives back would
+            # wait for this process to end. What is settled already stays so.
+            self._outbox.retry(batch, at=now, attempt=False)
+            raise
+        return True
+
+    def _settle(
+        self,
+        lane: Lane,
+        destination: Destination | None,
+        batch: Sequence[Delivery],
+        deadline: float | None,
+        now: float,
+    ) -> None:
         expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]
         if expired:
             self._die(expired, "expired: too old for the destination")
             batch = [item for item in batch if item.expires_at is None or item.expires_at > now]
         if not batch:
-            return True
+            return
         # Asked last, with the batch in hand: whoever had the destination before has told by now.
         held_until = self._standings.held_until(lane.name, destination, now=now)
         if held_until > now:
@@ -113,7 +130,6 @@ class Sending:
             self._postpone(lane, None, batch, outcome)
         else:
             self._deliver(lane, destination, batch, deadline)
-        return True
 
     def _deliver(
         self,

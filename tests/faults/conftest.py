@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import importlib.util
+import signal
+
+import pytest
+
+from capi_plugins.sandbox import Sandbox
+from tests.faults.serving import EXIT_TIMEOUT, Server, environment, set_up
+from tests.faults.shop_settings import settings
+from tests.faults.shops import PATIENT, Shop
+from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fault", help="only the tests of this fault of docs/faults.md, such as A3")
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = config.getoption("--fault", None)
+    if wanted:
+        items[:] = [
+            item
+            for item in items
+            if any(wanted in mark.args for mark in item.iter_markers("fault"))
+        ]
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(limit=1_000_000) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory):
+    """Returns a function that gives the database of a shop, made once: nobody writes to it."""
+    made = {}
+
+    def databases(shop):
+        if shop not in made:
+            path = tmp_path_factory.mktemp("shops") / f"{shop}.sqlite3"
+            set_up(shop, path)
+            made[shop] = path
+        return made[shop]
+
+    return databases
+
+
+@pytest.fixture
+def box(tmp_path):
+    return tmp_path / "box" / "outbox.sqlite3"
+
+
+@pytest.fixture
+def serve(tmp_path, databases, sandbox, box):
+    """Returns a function that runs a shop behind a server."""
+    running = []
+
+    def serve(server, shop="flask", **delivery):
+        needed = {"flask": ("flask_login", "flask_sqlalchemy", "flask_wtf"), "django": ()}[shop]
+        for module in (*needed, *(["gevent"] if "gevent" in server else [])):
+            if importlib.util.find_spec(module) is None:
+                pytest.skip(f"{module} is not installed")
+        wanted = {
+            "OUTBOX": f"sqlite:///{box}",
+            "TIMEOUT": 60,
+            "EXIT_TIMEOUT": EXIT_TIMEOUT,
+            "MAX_ATTEMPTS": 1000,
+            **delivery,
+        }
+        environ = environment(shop, databases(shop), sandbox.url, wanted)
+        running.append(Server(server, shop, environ, tmp_path / "server.log"))
+        return running[-1]
+
+    yield serve
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
+def open_shop(tmp_path, sandbox, path):  # noqa: F811
+    """Returns a function that runs a shop without the web, see ``shops.py``."""
+    shops = []
+
+    def open_shop(per_second=40.0, environ=(), **delivery):
+        wanted = settings(sandbox.url, path, **{**PATIENT, **delivery})
+        shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second, **dict(environ)))
+        return shops[-1]
+
+    open_shop.all = shops
+    yield open_shop
+    for shop in shops:
+        if shop.process.poll() is None:
+            shop.process.send_signal(signal.SIGCONT)
+            shop.kill()
