@@ -80,7 +80,7 @@ class MemoryOutbox:
     def take(
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
-        """Lease the oldest deliveries that are due; see ``Outbox.take``."""
+        """Lease deliveries that are due; see ``Outbox.take``."""
         batch: list[Delivery] = []
         size = 0
         with self._lock:
@@ -90,11 +90,13 @@ class MemoryOutbox:
                 if ready is None:
                     ready = self._ready[destination] = collections.deque()
                 ready.append(heapq.heappop(later)[2])
+            newest = limit // 4 if ready and len(ready) > limit else 0
             while ready and len(batch) < limit:
-                size += len(ready[0].payload)
+                fresh = len(batch) < newest
+                size += len(ready[-1 if fresh else 0].payload)
                 if batch and size > max_bytes:
                     break
-                batch.append(ready.popleft())
+                batch.append(ready.pop() if fresh else ready.popleft())
             self._leased.update(delivery.key or 0 for delivery in batch)
         return batch
 
