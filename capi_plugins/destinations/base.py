@@ -141,6 +141,10 @@ class Destination(abc.ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    def __getstate__(self) -> object:
+        """Refuse to be pickled or copied: it holds secrets."""
+        raise TypeError(f"{self!r} holds secrets: make another one from its settings")
+
     @abc.abstractmethod
     def payload(self, event: Event, consent: Consent, *, now: float) -> Payload:
         """Turn one event into the piece of a batch that stands for it.
