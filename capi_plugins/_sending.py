@@ -185,7 +185,7 @@ class Sending:
             if not isinstance(outcome, Outcome):
                 raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
         except TransportError as error:
-            return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
+            return Outcome(verdict=Verdict.DOWN, reason=str(error), retry_after=error.retry_after)
         except ConfigurationError as error:
             return Outcome(verdict=Verdict.STOP, reason="; ".join(error.problems))
         except Exception as error:
