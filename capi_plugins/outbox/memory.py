@@ -84,19 +84,19 @@ class MemoryOutbox:
         batch: list[Delivery] = []
         size = 0
         with self._lock:
-            ready = self._ready.get(destination)
+            ready = self._ready.setdefault(destination, collections.deque())
             later = self._later.get(destination)
+            # More than fits: a quarter are the newest, which do not wait for a backlog.
+            fresh = limit // 4 if len(ready) > limit else 0
+            while len(batch) < fresh and (size := size + len(ready[-1].payload)) <= max_bytes:
+                batch.append(ready.pop())
             while later and later[0][0] <= now:
-                if ready is None:
-                    ready = self._ready[destination] = collections.deque()
                 ready.append(heapq.heappop(later)[2])
-            newest = limit // 4 if ready and len(ready) > limit else 0
             while ready and len(batch) < limit:
-                fresh = len(batch) < newest
-                size += len(ready[-1 if fresh else 0].payload)
+                size += len(ready[0].payload)
                 if batch and size > max_bytes:
                     break
-                batch.append(ready.pop() if fresh else ready.popleft())
+                batch.append(ready.popleft())
             self._leased.update(delivery.key or 0 for delivery in batch)
         return batch
 

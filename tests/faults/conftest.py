@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
+import time
 
 import pytest
 
+from capi_plugins.builtin.http import HttpSender
 from capi_plugins.sandbox import Sandbox
-from tests.faults.serving import EXIT_TIMEOUT, Server, environment, set_up
+from tests.core.test_http import Server
+from tests.faults import serving
+from tests.faults.serving import EXIT_TIMEOUT, environment, set_up
+from tests.faults.shop_settings import settings
+from tests.faults.small_shop import SmallShop
 
 
 def pytest_addoption(parser):
@@ -66,9 +74,60 @@ def serve(tmp_path, databases, sandbox, box):
             **delivery,
         }
         environ = environment(shop, databases(shop), sandbox.url, wanted)
-        running.append(Server(server, shop, environ, tmp_path / "server.log"))
+        running.append(serving.Server(server, shop, environ, tmp_path / "server.log"))
         return running[-1]
 
     yield serve
     for server in running:
         server.close()
+
+
+@pytest.fixture
+def open_shop(sandbox, box):
+    """Returns a function that opens a small shop, whose outbox is the file at ``box``."""
+    opened = []
+
+    def open_shop(*, url=None, outbox=None, clock=time.time, meta=(), **delivery):
+        wanted = settings(url or sandbox.url, outbox or box, **delivery)
+        wanted["DESTINATIONS"]["meta"].update(meta)
+        opened.append(SmallShop(wanted, clock))
+        return opened[-1]
+
+    yield open_shop
+    for shop in opened:
+        shop.close()
+
+
+# ---------------------------------------------------------------------- the wire
+
+
+@pytest.fixture
+def no_proxy_from_outside(monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith("SSL_CERT"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def opened():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def listen(opened):
+    """Returns a function that runs a server whose answers a function of the test gives."""
+
+    def listen(handle):
+        server = Server(handle)
+        opened.callback(server.close)
+        return server
+
+    return listen
+
+
+@pytest.fixture
+def sender():
+    made = HttpSender()
+    yield made
+    made.capi_shutdown()
