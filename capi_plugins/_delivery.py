@@ -152,7 +152,7 @@ class Delivering:
             stored = process.outbox.put(deliveries)
         if stored.refused:
             self._say_full(len(stored.refused))
-        if len(stored.refused) + len(stored.duplicates) < len(deliveries):
+        if len(stored.duplicates) < len(deliveries):
             try:
                 self._start(process, deliveries)
             except Exception as error:

@@ -11,16 +11,20 @@ import attrs
 
 from capi_plugins import signals
 from capi_plugins._place import place
-from capi_plugins._retry import STOPPED, backoff
+from capi_plugins._retry import CAP, STOPPED, backoff
 from capi_plugins._standings import Standings
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
-from capi_plugins.exceptions import TransportError
+from capi_plugins.exceptions import ConfigurationError, TransportError
 from capi_plugins.outbox.base import Delivery, Outbox
 from capi_plugins.settings import DeliverySettings
 
 _log = logging.getLogger("capi_plugins.worker")
 _MOST_REFUSALS = 64
 _FIRST = 0.0
+PACE = 0.1
+"""Least seconds from batch to batch while what waited for a destination to recover is sent."""
+LOOK = 5.0
+"""How often a stopped destination's configuration is looked at, seconds."""
 
 
 class Lane:
@@ -32,6 +36,8 @@ class Lane:
         failures: Requests in a row that were not accepted.
         not_before: When the next request may be made, seconds since the epoch.
         stopped: Whether its configuration is wrong.
+        recovering: Whether it has answered again, and what waited for that is being sent.
+        look_at: When its configuration is looked at again while it is stopped, monotonic clock.
         sending: Whether the thread is at work.
     """
 
@@ -41,6 +47,8 @@ class Lane:
         self.failures = 0
         self.not_before = 0.0
         self.stopped = False
+        self.recovering = False
+        self.look_at = 0.0
         self.sending = False
 
 
@@ -72,9 +80,20 @@ class Sending:
 
     def is_stopped(self, lane: Lane) -> bool:
         """Whether the configuration of a destination is wrong, as far as any process knows."""
-        if lane.stopped:
-            lane.stopped = self._standings.is_stopped(lane.name, self._destination(lane.name))
-        return lane.stopped
+        return lane.stopped and self._standings.is_stopped(lane.name, self._destination(lane.name))
+
+    def look_again(self, lane: Lane) -> None:
+        """Let a stopped destination go on if its configuration is another one by now.
+
+        Or if another process has got through to it since.
+        """
+        moment = time.monotonic()
+        if not lane.stopped or moment < lane.look_at:
+            return
+        lane.look_at = moment + LOOK
+        now = self._clock()
+        if self._standings.held_until(lane.name, self._destination(lane.name), now=now) <= now:
+            lane.not_before = 0.0
 
     def step(self, lane: Lane, deadline: float | None, *, due: float = 0.0) -> bool:
         """Take one batch and deliver it.
@@ -97,6 +116,7 @@ class Sending:
         batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=max(now, due))
         if not batch:
             return False
+        began = time.monotonic()
         try:
             self._settle(lane, destination, batch, deadline, now)
         except BaseException:
@@ -104,6 +124,10 @@ class Sending:
             # wait for this process to end. What is settled already stays so.
             self._outbox.retry(batch, at=now, attempt=False)
             raise
+        lane.recovering = lane.recovering and len(batch) >= limit
+        if lane.recovering and deadline is None and not self.ending:
+            # What waits from an outage must not become the next one.
+            time.sleep(max(0.0, began + PACE - time.monotonic()))
         return True
 
     def _settle(
@@ -147,9 +171,10 @@ class Sending:
                 continue
             outcome = self._exchange(destination, part, deadline)
             refused += outcome.verdict is Verdict.SPLIT
-            if refused >= _MOST_REFUSALS and len(part) > 1:
+            enough = refused >= _MOST_REFUSALS and len(part) + len(parts) > 1
+            if enough and outcome.verdict is Verdict.SPLIT:
                 # It is not one of the events: go on later instead of asking a thousand times.
-                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED)
+                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED, retry_after=CAP)
             if outcome.verdict is Verdict.SPLIT and len(part) > 1:
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
@@ -157,6 +182,7 @@ class Sending:
                 self._standings.answered(lane.name, destination, now=self._clock())
                 self._die(part, _described(outcome))
             elif outcome.verdict is Verdict.DELIVERED:
+                lane.recovering = lane.recovering or lane.failures > 0
                 lane.failures, lane.stopped = 0, False
                 self._standings.answered(lane.name, destination, now=self._clock())
                 self._outbox.delivered(part)
@@ -179,7 +205,9 @@ class Sending:
             if not isinstance(outcome, Outcome):
                 raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
         except TransportError as error:
-            return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
+            return Outcome(verdict=Verdict.DOWN, reason=str(error), retry_after=error.retry_after)
+        except ConfigurationError as error:
+            return Outcome(verdict=Verdict.STOP, reason="; ".join(error.problems))
         except Exception as error:
             # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
             return Outcome(
@@ -207,7 +235,7 @@ class Sending:
                     lane.name,
                     _described(outcome),
                 )
-            lane.stopped = True
+            lane.stopped, lane.look_at = True, time.monotonic() + LOOK
         else:
             at = now + backoff(lane.failures, at_least=outcome.retry_after)
             _log.warning("destination %s: %s", lane.name, _described(outcome))

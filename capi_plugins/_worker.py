@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from capi_plugins._retry import CAP, LONGEST_WISH, backoff
-from capi_plugins._sending import Lane, Sending
+from capi_plugins._sending import LOOK, Lane, Sending
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings
@@ -83,6 +83,7 @@ class Worker:
                 continue
             with self._changed:
                 lane = self._lane(name)
+            self._sending.look_again(lane)
             while lane.not_before <= self._clock() and not self._is_over(deadline):
                 if not self._sending.step(lane, deadline):
                     break
@@ -272,6 +273,7 @@ class Worker:
             seen = self._news
             if self._closed:
                 return None
+            self._sending.look_again(lane)
             due = self._due(lane)
             if due is None:
                 if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
@@ -287,6 +289,7 @@ class Worker:
                 return max(now, due)
             # What other processes put is due before that, perhaps.
             most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            most = min(most, LOOK) if lane.stopped else most
             self._wait_for_news(seen, min(left, most))
 
     def _ends(self, lane: Lane, seen: int) -> bool:
