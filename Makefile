@@ -62,6 +62,7 @@ bench: $(VENV)/.demo
 	@$(INSTALL) --group bench
 	$(BIN)/python benchmarks/bench_payload.py
 	$(BIN)/python benchmarks/bench_capture.py
+	$(BIN)/python benchmarks/bench_delivery.py
 	$(BIN)/python benchmarks/bench_outbox.py
 
 clean:
