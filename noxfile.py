@@ -46,6 +46,7 @@ QUICK = (
     "-m",
     "not repository and not storm",
     "--ignore=tests/hosts",
+    "--ignore=tests/faults",
     "--ignore=tests/on_celery",
     "--ignore=tests/outbox",
     "--ignore=tests/processes",
