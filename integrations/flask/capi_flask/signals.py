@@ -17,6 +17,8 @@ from capi_plugins import Trigger
 if TYPE_CHECKING:
     from capi_flask.installed import Installed
 
+_NOT_THEIRS = frozenset({"flask", "blinker", "capi_flask", "capi_plugins"})
+
 
 class Receiver:
     """Notes an event whenever a signal is sent in one app.
@@ -110,6 +112,20 @@ class SignalTriggers:
             "such as 'shop.signals.order_placed'"
         )
         return None
+
+
+def defined_signals() -> dict[str, Signal]:
+    """Find the signals of the modules that are loaded, by dotted path; not those of Flask."""
+    found: dict[int, tuple[str, Signal]] = {}
+    # A signal is imported by others; the module that defines it is usually called so.
+    named = sorted(sys.modules.items(), key=lambda item: (not item[0].endswith("signals"), item[0]))
+    for module, loaded in named:
+        if module.partition(".")[0] in _NOT_THEIRS:
+            continue
+        for name, value in list(getattr(loaded, "__dict__", {}).items()):
+            if isinstance(value, Signal):
+                found.setdefault(id(value), (f"{module}.{name}", value))
+    return dict(found.values())
 
 
 def _is_installed(package: str) -> bool:
