@@ -23,7 +23,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.demo
-	@$(INSTALL) --group lint
+	@$(INSTALL) --group lint --group hosts
 	@touch $@
 
 demo: $(VENV)/.demo

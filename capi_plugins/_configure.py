@@ -7,8 +7,10 @@ import importlib.util
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import attrs
 
 from capi_plugins import signals
 from capi_plugins._client import Client
@@ -34,7 +36,7 @@ def configure(
     *,
     environ: Mapping[str, str] | None = None,
     outboxes: Mapping[str, OutboxFactory] | None = None,
-    plugins: Mapping[str, object] | None = None,
+    recipes: Mapping[str, object] | None = None,
     user_data: Mapping[str, Any] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Client:
@@ -44,7 +46,7 @@ def configure(
         raw: The ``CAPI`` dictionary.
         environ: Where secrets may stand (``CAPI_META_ACCESS_TOKEN``); default: the environment.
         outboxes: What an adapter adds to the values of ``CAPI["DELIVERY"]["OUTBOX"]``.
-        plugins: What an adapter adds to the built-in plugins, by name.
+        recipes: Plugins that an adapter adds, by name; ``CAPI["RECIPES"]`` chooses among them.
         user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
         clock: Seconds since the epoch.
 
@@ -54,15 +56,18 @@ def configure(
     """
     problems: list[str] = []
     settings = Settings.read(raw, problems)
+    if not settings.user_data:
+        settings = attrs.evolve(settings, user_data=user_data or {})
     made: list[Client] = []
 
     def failed(plugin: str, hook: str, error: Exception) -> None:
         for client in made:
             signals.tell(signals.plugin_failed, client, plugin=plugin, hook=hook, error=error)
 
-    builtins = {**(plugins or {}), **builtin_plugins()}
+    offered = recipes or {}
+    chosen = {name: recipe for name, recipe in offered.items() if _is_chosen(name, settings)}
     try:
-        loaded = Plugins(settings, builtins, failed)
+        loaded = Plugins(settings, {**chosen, **builtin_plugins()}, failed)
         loaded.configure(settings)
         types = loaded.destination_types()
         sources = loaded.sources()
@@ -75,10 +80,9 @@ def configure(
     destinations = _destinations(
         settings, types, os.environ if environ is None else environ, problems
     )
-    triggers = _triggers(settings, loaded, problems)
-    user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
-    if settings.delivery.worker == "celery":
-        problems.extend(_celery_problems(settings))
+    triggers = _triggers(settings, loaded, offered, problems)
+    user_lookups = parse_user_data(settings, problems)
+    problems.extend(_celery_problems(settings))
     if settings.segment:
         _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
@@ -100,8 +104,14 @@ def configure(
     return client
 
 
+def _is_chosen(recipe: str, settings: Settings) -> bool:
+    return settings.recipes == "auto" or recipe in settings.recipes
+
+
 def _celery_problems(settings: Settings) -> list[str]:
     path = "CAPI['DELIVERY']"
+    if settings.delivery.worker != "celery":
+        return []
     if importlib.util.find_spec("celery") is None:
         return [f"{path}['WORKER'] 'celery' needs Celery: pip install 'capi-plugins[celery]'"]
     if "." not in (settings.delivery.celery_app or ""):
@@ -189,7 +199,9 @@ def _variable(name: str, option: Option) -> str:
     return f"CAPI_{plain}_{option.name}"
 
 
-def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list[Trigger]:
+def _triggers(
+    settings: Settings, plugins: Plugins, offered: Iterable[str], problems: list[str]
+) -> list[Trigger]:
     found = []
     for number, data in enumerate(settings.triggers):
         trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems)
@@ -197,24 +209,26 @@ def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list
             found.append(trigger)
     recipes = plugins.triggers(settings)
     if settings.recipes != "auto":
-        names = {plugin for plugin, _ in recipes}
+        names = {plugin for plugin, _ in recipes} | set(offered)
         problems.extend(
-            f"CAPI['RECIPES'] names {name!r}, which is not a recipe; {suggest(name, names)}"
+            f"CAPI['RECIPES'] names {name!r}, which is not a recipe for what is installed; "
+            f"{suggest(name, names)}"
             for name in settings.recipes
             if name not in names
         )
         recipes = [item for item in recipes if item[0] in (*settings.recipes, *_NO_RECIPES)]
-    for plugin, offered in recipes:
+    taken = {trigger.moment for trigger in found} - {None}
+    for plugin, rules in recipes:
         mistakes: list[str] = []
         parsed = [
             parse_trigger(data, f"{plugin}[{number}]", mistakes)
-            for number, data in enumerate(offered)
+            for number, data in enumerate(rules)
         ]
         if mistakes:
             _log.error("recipe %s is left out: %s", plugin, "; ".join(mistakes))
         else:
-            found += [trigger for trigger in parsed if trigger is not None]
-    return found
+            found += [item for item in parsed if item is not None and item.moment not in taken]
+    return [trigger for trigger in found if trigger.enabled]
 
 
 def _outbox(

@@ -140,6 +140,14 @@ class Settings:
         """Return the options the host wrote for a plugin below ``PLUGIN_OPTIONS``."""
         return self.plugin_options.get(plugin, _EMPTY)
 
+    def user_paths(self, start: str) -> dict[str, Any]:
+        """Return ``USER_DATA`` as paths from where a user is, for a trigger of a recipe.
+
+        Args:
+            start: Where the user is: ``user``, ``order.customer``.
+        """
+        return {name: _below(start, value) for name, value in self.user_data.items()}
+
     @classmethod
     def read(cls, raw: object, problems: list[str]) -> Self:
         """Read a ``CAPI`` dictionary.
@@ -173,6 +181,12 @@ class Settings:
         )
         top.done()
         return settings
+
+
+def _below(start: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return f"{start}.{value}"
+    return [_below(start, item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _strings(section: Section, key: str) -> list[str]:

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections
 
-from capi_django import model_triggers, rendering, signals, transactions
+from capi_django import model_triggers, recipes, rendering, signals, transactions
 from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings, Settings, suggest
@@ -179,6 +179,7 @@ def _make() -> _Made:
         made = configure(
             getattr(settings, "CAPI", None),
             outboxes=dict.fromkeys(_IN_DATABASE, _database_outbox),
+            recipes=recipes.installed(),
             user_data=USER_DATA,
         )
         _check_database(made.settings.delivery)
