@@ -142,6 +142,8 @@ def _python(item: Comparison, *, recorded: bool) -> str:
 
 def _literal(value: Any, indent: str) -> str:
     """Write a value as Python, the way formatters do."""
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(item, indent) for item in value)}]"
     if not isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
     inside = indent + "    "

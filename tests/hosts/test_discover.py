@@ -23,6 +23,7 @@ def ask(browser, method, path, **data):
 def shop_django(url, email, quantity):
     with visitor(url) as browser:
         ask(browser, "GET", "/articles/1/")
+        ask(browser, "GET", "/search/")
         ask(browser, "GET", "/search/?q=tea")
         ask(browser, "POST", "/cart/add/1/", quantity=quantity)
         ask(browser, "GET", "/orders/create/")
@@ -112,7 +113,8 @@ def test_the_proposals_for_a_django_shop_give_its_whole_funnel(tmp_path):
     data = {name: payload.get("custom_data", {}) for name, payload in sent.items()}
     assert data["ViewContent"]["value"] == 19.5
     assert data["ViewContent"]["currency"] == "EUR"
-    assert data["ViewContent"]["content_ids"] == data["AddToCart"]["content_ids"] == ["1"]
+    assert data["ViewContent"]["content_ids"] == ["1"]
+    assert data["AddToCart"]["contents"] == [{"id": "1", "quantity": 3}]
     assert data["Search"]["search_string"] == "tea"
     for name in ("InitiateCheckout", "Purchase"):
         assert data[name]["value"] == 58.5
@@ -159,7 +161,8 @@ def test_the_proposals_for_a_flask_shop_give_its_whole_funnel_without_a_line_of_
     }
     data = {name: payload.get("custom_data", {}) for name, payload in sent.items()}
     assert data["ViewContent"]["value"] == 19.5
-    assert data["ViewContent"]["content_ids"] == data["AddToCart"]["content_ids"] == ["T-1"]
+    assert data["ViewContent"]["content_ids"] == ["T-1"]
+    assert data["AddToCart"]["contents"] == [{"id": "T-1", "quantity": 3}]
     assert data["Search"]["search_string"] == "tea"
     for name in ("InitiateCheckout", "Purchase"):
         assert data[name]["value"] == 58.5

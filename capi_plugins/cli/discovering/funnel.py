@@ -26,6 +26,8 @@ from capi_plugins.cli.discovering.words import (
 )
 
 _HOOKS = frozenset("webhook webhooks hook admin api".split())
+# ``q``, ``query``, ``search`` and ``search_query`` are used for nothing else, on a list too.
+_SURELY_SEARCHED = 3
 _READS = ("GET", "")
 _WRITES = ("POST", "PUT", "PATCH", "")
 _SUBJECTS = ("order", "cart", "basket", "bag", "product", "purchase", "booking", "item")
@@ -58,6 +60,14 @@ def product_of(moment: Moment, prefer: str = "sku") -> str | None:
     """Find where a request says which product it is about."""
     for root in ("kwargs", "form", "json", "args"):
         if root in moment.roots and (path := product_key(moment.roots[root], root, prefer)):
+            return path
+    return None
+
+
+def quantity_of(moment: Moment) -> str | None:
+    """Find how many of a product a request is about."""
+    for root in ("form", "json", "kwargs", "args"):
+        if root in moment.roots and (path := find("quantity", moment.roots[root], root, 1)):
             return path
     return None
 
@@ -102,7 +112,9 @@ def searched(moment: Moment) -> str | None:
     args = moment.roots.get("args")
     names = [] if args is None else [(rank("query", name), name) for name in args.fields]
     found = sorted((place, name) for place, name in names if place is not None)
-    return f"args.{found[0][1]}" if found and words(moment) & SEARCH else None
+    if not found or not (words(moment) & SEARCH or found[0][0] <= _SURELY_SEARCHED):
+        return None
+    return f"args.{found[0][1]}"
 
 
 def is_contact(moment: Moment) -> bool:

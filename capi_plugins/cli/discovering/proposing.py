@@ -58,8 +58,10 @@ class _Proposing:
         for moment in self._those(lambda moment: funnel.viewed(moment) is not None):
             yield self._view(moment)
         for moment in self._those(lambda moment: funnel.searched(moment) is not None):
-            data = {"search_string": funnel.searched(moment)}
-            yield self._made("Search", moment, custom_data=data)
+            path = funnel.searched(moment) or ""
+            # Such a page is asked for without words as well.
+            when = {path: {"EMPTY": False}}
+            yield self._made("Search", moment, when=when, custom_data={"search_string": path})
         for event, matches in (
             ("AddToWishlist", funnel.is_wishing),
             ("AddToCart", funnel.is_adding),
@@ -109,7 +111,12 @@ class _Proposing:
     def _add(self, event: str, moment: Moment) -> Proposal:
         path = funnel.product_of(moment, self._prefer)
         moment = attrs.evolve(moment, method=moment.method or "POST")
-        data = {"content_ids": path, **_PRODUCT} if path else dict(_PRODUCT)
+        data: dict[str, Any] = dict(_PRODUCT)
+        quantity = funnel.quantity_of(moment)
+        if path and quantity:
+            data["contents"] = [{"id": path, "quantity": quantity}]
+        elif path:
+            data["content_ids"] = path
         notes = () if path else ("nothing in the request says which product it is",)
         return self._made(event, moment, custom_data=data, notes=notes)
 
@@ -197,6 +204,7 @@ class _Proposing:
         event: str,
         moment: Moment,
         *,
+        when: dict[str, Any] | None = None,
         event_id: str | None = None,
         user_data: dict[str, Any] | None = None,
         custom_data: dict[str, Any] | None = None,
@@ -208,7 +216,8 @@ class _Proposing:
         if "value" in custom_data and "currency" not in custom_data:
             notes += ("no currency was found: name yours with --currency",)
         trigger: dict[str, Any] = {"ON": moment.on, **_anchor(moment), "EVENT": event}
-        said = {"EVENT_ID": event_id, "USER_DATA": user_data, "CUSTOM_DATA": custom_data}
+        said = {"WHEN": when, "EVENT_ID": event_id}
+        said |= {"USER_DATA": user_data, "CUSTOM_DATA": custom_data}
         trigger.update({key: value for key, value in said.items() if value})
         return Proposal(event=event, trigger=trigger, times=moment.times, notes=notes)
 

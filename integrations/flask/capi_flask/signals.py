@@ -90,13 +90,14 @@ class SignalTriggers:
 
     def problems(self) -> list[str]:
         """Return a sentence for each trigger whose signal could not be found."""
-        return [self._problems[trigger.where] for trigger in self._waiting]
+        # A recipe waits for an extension that this app does not use.
+        return [self._problems[t.where] for t in self._waiting if _is_own(t)]
 
     def _find(self, trigger: Trigger, *, import_modules: bool) -> Signal | None:
         path = trigger.signal or ""
         where = f"{trigger.where}['SIGNAL'] {path!r}"
         module, _, name = path.rpartition(".")
-        if module not in sys.modules and import_modules:
+        if module not in sys.modules and import_modules and _is_own(trigger):
             try:
                 importlib.import_module(module)
             except Exception as error:
@@ -112,6 +113,11 @@ class SignalTriggers:
             "such as 'shop.signals.order_placed'"
         )
         return None
+
+
+def _is_own(trigger: Trigger) -> bool:
+    """Whether a trigger stands in the app's own settings, and does not come from a plugin."""
+    return trigger.where.startswith("CAPI[")
 
 
 def defined_signals() -> dict[str, Signal]:
