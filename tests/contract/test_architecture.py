@@ -154,6 +154,7 @@ LAYERS = [
         "signals",
         "settings",
         "toml_file",
+        "journal",
         "_paths",
         "_place",
         "http_context",
