@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
 
 from tests.hosts import hosting
-from tests.hosts.visitors import Visitor
+from tests.hosts.visitors import Visitor, comparable
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +21,6 @@ def hosts_root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def serve(hosts_root, tmp_path_factory):
     """Serve a host app, once for all tests of a module that want the same."""
-    import contextlib
-
     running = {}
     with contextlib.ExitStack() as stack:
 
@@ -35,6 +34,28 @@ def serve(hosts_root, tmp_path_factory):
             return running[key]
 
         yield find
+
+
+@pytest.fixture(scope="module")
+def unchanged(serve):
+    """Take the same walk through a host app with us and without us, each in a new database."""
+    alone = {}
+
+    def walked(name, walk, **how):
+        with contextlib.closing(Visitor(serve(name, server="gunicorn", **how))) as visitor:
+            varying = walk(visitor)
+            answers = [(method, path, *comparable(a)) for method, path, a in visitor.answers]
+            said = visitor.host.said()
+        return repr(answers).replace(varying or "\0", "VARYING"), said
+
+    def check(name, walk, capi):
+        if name not in alone:
+            alone[name], _ = walked(name, walk, capi="off")
+        answers, said = walked(name, walk, capi=capi)
+        assert answers == alone[name]
+        assert ("RuntimeError" in said) is (capi != "on"), said
+
+    return check
 
 
 @pytest.fixture

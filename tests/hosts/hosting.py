@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.policy
 import fcntl
 import os
 import shutil
@@ -72,10 +73,11 @@ class Host:
         server: One of ``SERVERS``.
         folder: Where its database is.
         sandbox: What it sends to.
+        variant: What the settings make of ``HOST_VARIANT``.
         capi: ``on``, ``off``, or what is broken: ``hooks``, ``store``.
     """
 
-    def __init__(self, name, server, folder, sandbox, capi):
+    def __init__(self, name, server, folder, sandbox, *, variant, capi):
         self.name = name
         self.folder = folder
         self.sandbox = sandbox
@@ -84,7 +86,9 @@ class Host:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self._log = folder / "server.log"
-        self.environ = environment(name, folder, HOST_CAPI=capi, SANDBOX_URL=sandbox.url)
+        self.environ = environment(
+            name, folder, HOST_CAPI=capi, HOST_VARIANT=variant, SANDBOX_URL=sandbox.url
+        )
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
                 [sys.executable, *(part.format(port=port) for part in SERVERS[server])],
@@ -123,6 +127,15 @@ class Host:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def mail_to(self, address):
+        """The text of the last mail to somebody."""
+        found = []
+        for path in (self.folder / "mails").iterdir():
+            parsed = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            if address in parsed["To"]:
+                found.append((path.stat().st_mtime_ns, parsed.get_body(["plain"]).get_content()))
+        return max(found)[1]
+
     def settled(self):
         """Wait until everything that was captured has been delivered, and return it all."""
         deadline = time.monotonic() + LIMIT
@@ -141,12 +154,12 @@ class Host:
 
 
 @contextlib.contextmanager
-def serving(name, root, scratch, *, server="gunicorn", capi="on"):
+def serving(name, root, scratch, *, server="gunicorn", variant="", capi="on"):
     """Run a host app on a copy of its database."""
-    folder = scratch / f"{name}-{server}-{capi}"
+    folder = scratch / name
     shutil.copytree(database(name, root), folder)
     with Sandbox() as sandbox:
-        host = Host(name, server, folder, sandbox, capi)
+        host = Host(name, server, folder, sandbox, variant=variant, capi=capi)
         try:
             yield host
         finally:
