@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import inspect
 import numbers
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import attrs
 
 from capi_plugins._paths import NOWHERE, resolve
-from capi_plugins.cli.discovering.words import understood
+from capi_plugins.cli.discovering.words import rank, understood
 
 _DEPTH = 3
 _MOST_NAMES = 80
@@ -21,6 +22,7 @@ _BUDGET = 400
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"[+-]?\d{1,12}([.,]\d{1,4})?")
 _INSIDE = frozenset({"object", "list", "mapping"})
+_TELLING = ("value", "price", "currency", "count", "lines")
 _CODE = (type(len), type(lambda: 0), type(re), type)
 
 
@@ -123,6 +125,8 @@ class _Looking:
             chosen.append("all")
         fields = {}
         for name in chosen[:_MOST_NAMES]:
+            if not _is_harmless(value, name, is_mapping=is_mapping):
+                continue
             found = resolve(f"it.{name}", {"it": value})
             if found is NOWHERE or isinstance(found, _CODE):
                 continue
@@ -141,6 +145,21 @@ class _Looking:
         for first in islice(iter(found), 1):
             return self.at(first, depth)
         return None
+
+
+def _is_harmless(value: Any, name: str, *, is_mapping: bool) -> bool:
+    """Whether a name leads to a value, or to a method that by its name only tells something.
+
+    ``order.complete()`` and ``cart.checkout()`` do something.
+    """
+    if is_mapping:
+        return not inspect.isroutine(value[name])
+    there = getattr(value, "__dict__", {}).get(
+        name, inspect.getattr_static(type(value), name, None)
+    )
+    if not inspect.isroutine(there) and not isinstance(there, classmethod | staticmethod):
+        return True
+    return name == "all" or any(rank(role, name) is not None for role in _TELLING)
 
 
 def _is_manager(value: Any) -> bool:
