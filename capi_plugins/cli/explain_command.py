@@ -14,10 +14,15 @@ from rich.text import Text
 
 from capi_plugins import Client, UserData
 from capi_plugins.cli.doors import current_door
-from capi_plugins.journal import SHORT, Journal
+from capi_plugins.journal import SHORT, Journal, redacted
 
 _STYLES = {"delivered": "green", "dropped": "yellow", "given up": "bold red"}
 _SETTLED = frozenset(_STYLES)
+_MOST_LETTERS = 10_000
+_NOTHING = "Nothing is known of it: it is older than a week, or nothing has made an event."
+_NO_JOURNAL = (
+    "No dead letter is about it, and nothing else is written down: CAPI['JOURNAL'] names no folder."
+)
 
 
 @click.command()
@@ -28,21 +33,17 @@ def explain(key: str, limit: int, as_json: bool) -> None:
     """Tell what became of events.
 
     KEY is the number of an order, the id of an event, or a visitor: an e-mail address, a phone
-    number with + or your own id. What is given is hashed before it is compared.
+    number with + or your own id. What is given is hashed before it is compared. Without
+    CAPI['JOURNAL'] only dead letters are known.
     """
     client = current_door().client()
-    if client.settings.journal is None:
-        raise click.UsageError(
-            "nothing was written down: CAPI['JOURNAL'] names no folder. 'capi dead list' shows "
-            "what destinations refused"
-        )
-    lines = list(Journal(Path(client.settings.journal)).read())
+    lines = _written_down(client)
     hashes = {item[:SHORT] for item in _hashes(client, key)}
     wanted = {
         line["event_id"]: None for line in lines if "event_id" in line and _is(line, key, hashes)
     }
     if not wanted:
-        click.echo("Nothing is known of it: it is older than a week, or nothing has made an event.")
+        click.echo(_NOTHING if client.settings.journal else _NO_JOURNAL)
         raise click.exceptions.Exit(1)
     for event_id in list(wanted)[-limit:]:
         told = [line for line in lines if line.get("event_id") == event_id]
@@ -51,6 +52,25 @@ def explain(key: str, limit: int, as_json: bool) -> None:
                 click.echo(orjson.dumps(line))
         else:
             _show(event_id, told)
+
+
+def _written_down(client: Client) -> list[dict[str, Any]]:
+    """Return the lines of the journal; without one, what the outbox has of dead letters."""
+    if client.settings.journal is not None:
+        return list(Journal(Path(client.settings.journal)).read())
+    letters = client.delivering.outbox.dead_letters(_MOST_LETTERS)
+    return [
+        {
+            "at": letter.died_at,
+            "event_name": letter.delivery.event_name,
+            "event_id": letter.delivery.event_id,
+            "stage": "given up",
+            "destination": letter.delivery.destination,
+            "reason": letter.reason,
+            "payload": redacted(letter.delivery.payload),
+        }
+        for letter in letters
+    ]
 
 
 def _hashes(client: Client, key: str) -> Iterator[str]:

@@ -99,11 +99,22 @@ def test_nobody_is_found_where_nothing_is_known(explain, shop):
     assert b"Nothing is known of it" in result.stdout
 
 
-def test_without_a_journal_it_says_what_to_set(explain, config):
-    config()
-    result = explain("F1")
-    assert result.returncode == 2
-    assert b"CAPI['JOURNAL'] names no folder" in result.stderr
+def test_without_a_journal_dead_letters_are_all_that_is_known(explain, config, sandbox, tmp_path):
+    more = f"""
+    [CAPI.DELIVERY]
+    OUTBOX = "sqlite:///{tmp_path}/box/outbox.sqlite3"
+    """
+    client = configure(read_toml(config(sandbox.url, more=more)), environ={})
+    sandbox.inject(Fault.error(100, 2804003, status=400, times=1))
+    order(client, "F1", **ADA)
+    client.flush()
+    client.close()
+    (letter,) = told(explain("--json", "ada@example.com"))
+    assert (letter["stage"], letter["event_id"]) == ("given up", "Purchase.F1")
+    assert "code 100/2804003" in letter["reason"]
+    result = explain("F9")
+    assert result.returncode == 1
+    assert b"CAPI['JOURNAL'] names no folder" in result.stdout.replace(b"\n", b" ")
 
 
 def test_a_forgotten_person_is_not_found_any_more(explain, shop, capi):
