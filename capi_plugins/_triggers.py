@@ -157,17 +157,17 @@ def _text(key: Any) -> str | None:
 
 
 def _fulfilled(value: Any, wanted: Any) -> bool:
-    several = wanted if isinstance(wanted, list | tuple) else [wanted]
-    return any(
-        _leads_nowhere(value) is option["EMPTY"]
-        if _asks_if_empty(option)
-        else _holds(value, option)
-        for option in several
-    )
+    if isinstance(wanted, list | tuple):
+        return any(_fulfilled(value, option) for option in wanted)
+    if _is_condition(wanted, "EMPTY"):
+        return _leads_nowhere(value) is wanted["EMPTY"]
+    if _is_condition(wanted, "NOT"):
+        return not _fulfilled(value, wanted["NOT"])
+    return _holds(value, wanted)
 
 
-def _asks_if_empty(condition: Any) -> bool:
-    return isinstance(condition, Mapping) and set(condition) == {"EMPTY"}
+def _is_condition(wanted: Any, name: str) -> bool:
+    return isinstance(wanted, Mapping) and set(wanted) == {name}
 
 
 def _leads_nowhere(value: Any) -> bool:
@@ -289,7 +289,7 @@ def _conditions(section: Section) -> dict[str, Any]:
     for path, wanted in conditions.items():
         parse_lookup(path if isinstance(path, str) else None, section.at("WHEN"), section.problems)
         for option in wanted if isinstance(wanted, list | tuple) else [wanted]:
-            if _asks_if_empty(option) and not isinstance(option["EMPTY"], bool):
+            if _is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
                 section.problems.append(
                     f"{section.at('WHEN')}[{path!r}]['EMPTY'] must be True or False"
                 )

@@ -412,6 +412,11 @@ def test_a_trigger_for_any_page_stands_in_for_nothing(make):
         ([{"EMPTY": True}, "1"], "1", True),
         ([{"EMPTY": True}, "1"], [], True),
         ([{"EMPTY": True}, "1"], "2", False),
+        ({"NOT": 0}, 0, False),
+        ({"NOT": 0}, 5, True),
+        ({"NOT": ["draft", "spam"]}, "spam", False),
+        ({"NOT": ["draft", "spam"]}, "sent", True),
+        ({"NOT": "draft"}, None, True),
     ],
 )
 def test_when_may_ask_whether_there_is_something(wanted, value, fires):

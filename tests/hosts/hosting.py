@@ -6,6 +6,7 @@ import contextlib
 import email.policy
 import fcntl
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -127,13 +128,14 @@ class Host:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def mail_to(self, address):
-        """The text of the last mail to somebody."""
+    def mailed(self, address, pattern):
+        """What a pattern finds in the last mail to somebody in which it finds anything."""
         found = []
         for path in (self.folder / "mails").iterdir():
             parsed = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            if address in parsed["To"]:
-                found.append((path.stat().st_mtime_ns, parsed.get_body(["plain"]).get_content()))
+            text = parsed.get_body(["plain"]).get_content()
+            if address in parsed["To"] and (match := re.search(pattern, text)):
+                found.append((path.stat().st_mtime_ns, match[1]))
         return max(found)[1]
 
     def settled(self):

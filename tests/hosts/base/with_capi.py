@@ -3,12 +3,12 @@
 import os
 
 
-def add(settings, consent=None):
+def add(settings, **more):
     """Add the app, the middleware, and a ``CAPI`` of destinations and consent.
 
     Args:
         settings: The names of a settings module.
-        consent: ``CAPI["CONSENT"]``.
+        **more: Other keys of ``CAPI``.
     """
     how = os.environ["HOST_CAPI"]
     if how == "off":
@@ -23,7 +23,8 @@ def add(settings, consent=None):
                 "API_URL": os.environ["SANDBOX_URL"],
             }
         },
-        "CONSENT": consent or {"DEFAULT": "denied", "SOURCES": ["cookieyes"]},
+        "CONSENT": {"DEFAULT": "denied", "SOURCES": ["cookieyes"]},
+        **more,
     }
     if how in {"hooks", "store"}:
         import sabotage

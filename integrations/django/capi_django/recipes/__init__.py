@@ -7,6 +7,7 @@ Each module is a plugin as anybody might write one. It is loaded when its app is
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 from django.apps import apps
 
@@ -24,6 +25,8 @@ APPS = {
     "djstripe": "djstripe",
 }
 """The recipes and the app that each is for."""
+# Hosts have apps of their own with such names; this is part of the one that is meant.
+_PARTS = {"payments": "payments.dummy", "registration": "registration.backends"}
 _SHOPS = ("oscar", "salesman")
 
 
@@ -32,7 +35,7 @@ def installed() -> dict[str, object]:
     return {
         name: importlib.import_module(f"{__name__}.{name}")
         for name, app in APPS.items()
-        if apps.is_installed(app)
+        if apps.is_installed(app) and (name not in _PARTS or importlib.util.find_spec(_PARTS[name]))
     }
 
 
