@@ -144,7 +144,8 @@ def test_the_proposals_for_a_flask_shop_give_its_whole_funnel_without_a_line_of_
         assert value not in recording.said
 
     with Sandbox() as sandbox:
-        environ = flask_environment(tmp_path, settings_for(sandbox, TRIGGERS=found["triggers"]))
+        settings = settings_for(sandbox, TRIGGERS=found["triggers"])
+        environ = flask_environment(tmp_path, settings)
         server = ("-m", "gunicorn", "-b", "127.0.0.1:{port}", "capi_flask.wsgi:app")
         with served(FLASK, environ, tmp_path, *server) as shop:
             shop_flask(shop.url, "bob@example.com", 3)
@@ -173,6 +174,15 @@ def test_the_proposals_for_a_flask_shop_give_its_whole_funnel_without_a_line_of_
     assert sent["Purchase"]["user_data"]["ph"] == [sha("442071234567")]
     assert sent["CompleteRegistration"]["user_data"]["em"] == [sha("new.bob@example.com")]
     assert sent["Lead"]["user_data"]["em"] == [sha("bob@example.com")]
+
+    # With these settings there is nothing left to propose, wherever events wait and who sends them.
+    settings["DELIVERY"] = {"OUTBOX": "auto", "WORKER": "external"}
+    environ = flask_environment(tmp_path, settings)
+    with served(FLASK, environ, tmp_path, "-m", "flask", *RECORD) as recording:
+        shop_flask(recording.url, "cleo@example.com", 1)
+    found = json.loads(recording.said)
+    assert {proposal["state"] for proposal in found["proposals"]} == {"covered"}
+    assert found["triggers"] == found["not_fired"] == []
 
 
 def test_what_is_configured_and_does_not_fire_is_named_and_less_is_shown_as_a_difference(tmp_path):

@@ -36,7 +36,8 @@ def record(app: Flask, recorder: Recorder, host: str, port: int) -> None:
     before = app.extensions.get("capi")
     if isinstance(before, Installed) and before.lifecycle is not None:
         before.lifecycle.disconnect(app)
-    installed = Installed(configure({**app.config.get("CAPI", {}), "ENABLED": False}))
+    # Whatever the app says of destinations and workers, none is needed.
+    installed = Installed(configure({"ENABLED": False, "AUTOLOAD": False}))
     installed.lifecycle = _Watching(installed, recorder)
     app.extensions["capi"] = installed
     installed.lifecycle.connect(app)
