@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capi_plugins import signals
 from capi_plugins._client import Client
@@ -23,6 +23,9 @@ from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
+
+if TYPE_CHECKING:
+    from capi_plugins.segment.plugin import SegmentPlugin
 
 _log = logging.getLogger("capi_plugins.configure")
 _NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
@@ -60,7 +63,9 @@ def configure(
         for client in made:
             signals.tell(signals.plugin_failed, client, plugin=plugin, hook=hook, error=error)
 
-    builtins = {**(plugins or {}), **builtin_plugins()}
+    segment = _segment(settings, clock, problems)
+    offered = {"segment": segment} if segment else {}
+    builtins = {**(plugins or {}), **builtin_plugins(), **offered}
     try:
         loaded = Plugins(settings, builtins, failed)
         loaded.configure(settings)
@@ -77,10 +82,7 @@ def configure(
     )
     triggers = _triggers(settings, loaded, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
-    if settings.delivery.worker == "celery":
-        problems.extend(_celery_problems(settings))
-    if settings.segment:
-        _check_segment(settings, problems)
+    problems.extend(_celery_problems(settings))
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -97,11 +99,15 @@ def configure(
     made.append(client)
     if settings.delivery.worker == "celery":
         _use_celery(client)
+    if segment:
+        segment.tap(client)
     return client
 
 
 def _celery_problems(settings: Settings) -> list[str]:
     path = "CAPI['DELIVERY']"
+    if settings.delivery.worker != "celery":
+        return []
     if importlib.util.find_spec("celery") is None:
         return [f"{path}['WORKER'] 'celery' needs Celery: pip install 'capi-plugins[celery]'"]
     if "." not in (settings.delivery.celery_app or ""):
@@ -119,11 +125,16 @@ def _use_celery(client: Client) -> None:
     serve(client.delivering)
 
 
-def _check_segment(settings: Settings, problems: list[str]) -> None:
+def _segment(
+    settings: Settings, clock: Callable[[], float], problems: list[str]
+) -> SegmentPlugin | None:
+    if not settings.segment:
+        return None
     # Most hosts have no such messages, and it would be an eighth of their import.
     from capi_plugins.segment import read_options  # noqa: PLC0415
+    from capi_plugins.segment.plugin import SegmentPlugin  # noqa: PLC0415
 
-    read_options(settings.segment, problems, parse_lookup)
+    return SegmentPlugin(read_options(settings.segment, problems, parse_lookup), clock)
 
 
 def _destinations(

@@ -21,6 +21,7 @@ __all__ = ["Section", "Settings", "suggest"]
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
 WORKERS = ("thread", "external", "celery")
+_PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -116,6 +117,7 @@ class Settings:
         autoload: Whether installed plugins are loaded by themselves.
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
+        url_prefix: Below which path the sources are mounted where no URLconf says so: ``/capi``.
         enabled: False: everything is accepted and nothing leaves.
     """
 
@@ -134,6 +136,7 @@ class Settings:
     autoload: bool = True
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    url_prefix: str = "/capi"
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
@@ -169,6 +172,7 @@ class Settings:
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
+            url_prefix=_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
@@ -331,6 +335,14 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
         else:
             networks.append(text)
     return tuple(networks)
+
+
+def _url_prefix(top: Section) -> str:
+    value: str = top.take("URL_PREFIX", str, "/capi")
+    if value and not _PREFIX.fullmatch(value):
+        top.wrong("URL_PREFIX", "must be a path such as '/capi', or '' for the root")
+        return "/capi"
+    return value.rstrip("/")
 
 
 def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:

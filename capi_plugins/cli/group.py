@@ -16,7 +16,7 @@ from capi_plugins.cli.doors import NotConfigured
 from capi_plugins.exceptions import CapiError, ConfigurationError, PluginError
 
 COMMANDS = (
-    *("check", "plugins", "payload", "send", "deliver", "status", "dead", "forget"),
+    *("check", "plugins", "payload", "send", "deliver", "serve", "status", "dead", "forget"),
     *("sandbox", "demo"),
 )
 """Each is the function of the same name in the module ``<name>_command``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -50,22 +50,26 @@ class Converter:
 
     Args:
         options: What a project wants different.
+        clock: Seconds since the epoch.
     """
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(
+        self, options: Options | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.options = options or Options()
+        self.clock = clock
 
     def convert(self, message: object, *, now: float | None = None) -> Conversion:
         """Turn one message into events; never raises.
 
         Args:
             message: As JSON gives it.
-            now: The clock, seconds since the epoch; default: this machine's.
+            now: The clock, seconds since the epoch; default: the converter's.
         """
         if not isinstance(message, Mapping):
             return Conversion(reason='not a Segment message: that is {"type": "track", ...}')
         try:
-            return self._convert(Message(message), time.time() if now is None else now)
+            return self._convert(Message(message), self.clock() if now is None else now)
         except Exception as error:
             _log.error("converting a message failed with %s", type(error).__name__)
             return Conversion(reason=f"internal error: {type(error).__name__}")

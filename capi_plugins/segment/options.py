@@ -1,4 +1,4 @@
-"""``CAPI["SEGMENT"]``: what of the conversion a project wants different."""
+"""``CAPI["SEGMENT"]``: what of the conversion a project wants different, and what comes in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import attrs
 
 from capi_plugins.events import UserData
 from capi_plugins.section import Section, suggest
+from capi_plugins.segment.ingest_options import IngestOptions, read_ingest_options
 from capi_plugins.segment.spec import INTEGRATIONS, fold
 
 ACTION_SOURCES = (
@@ -78,6 +79,7 @@ class Options:
             those that are about advertising, by their name.
         integrations: What ``integrations`` may call this destination, folded.
         limited_data_use: Whether every event is sent with Limited Data Use.
+        ingest: Where messages come from besides files.
     """
 
     events: Mapping[str, tuple[EventMapping, ...]] = attrs.field(factory=dict)
@@ -94,6 +96,7 @@ class Options:
     consent_categories: frozenset[str] = frozenset()
     integrations: frozenset[str] = INTEGRATIONS
     limited_data_use: bool = False
+    ingest: IngestOptions = attrs.field(factory=IngestOptions)
 
 
 def read_options(raw: object, problems: list[str], read_path: ReadPath) -> Options:
@@ -121,6 +124,7 @@ def read_options(raw: object, problems: list[str], read_path: ReadPath) -> Optio
         consent_categories=frozenset(_names(section, "CONSENT_CATEGORIES")),
         integrations=INTEGRATIONS | frozenset(_names(section, "INTEGRATIONS")),
         limited_data_use=section.take("LIMITED_DATA_USE", bool, default=False),
+        ingest=read_ingest_options(section),
     )
     section.done()
     return options
