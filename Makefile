@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 KEEP ?=
+# Most tests wait for servers and processes, so more of them than there are cores do well.
+JOBS ?= 4
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-all lint bench clean help
@@ -34,7 +36,7 @@ lint: $(VENV)/.lint
 	$(BIN)/python tests/typing/run_pyright.py
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: $(VENV)/.lint
 	$(BIN)/nox

@@ -70,6 +70,12 @@ class Sending:
         self._clock = clock
         self._standings = Standings(outbox)
 
+    def is_stopped(self, lane: Lane) -> bool:
+        """Whether the configuration of a destination is wrong, as far as any process knows."""
+        if lane.stopped:
+            lane.stopped = self._standings.is_stopped(lane.name, self._destination(lane.name))
+        return lane.stopped
+
     def step(self, lane: Lane, deadline: float | None, *, due: float = 0.0) -> bool:
         """Take one batch and deliver it.
 

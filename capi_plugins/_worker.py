@@ -170,7 +170,8 @@ class Worker:
     def stopped(self) -> list[str]:
         """Names of the destinations that were stopped because of their configuration."""
         with self._changed:
-            return sorted(lane.name for lane in self._lanes.values() if lane.stopped)
+            lanes = list(self._lanes.values())
+        return sorted(lane.name for lane in lanes if self._sending.is_stopped(lane))
 
     # ------------------------------------------------------------------ lanes
 
