@@ -203,7 +203,7 @@ class Capturing:
                 self.dropped(event, delivery.destination, reason)
         if stored.refused:
             signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
-        return not stored.refused
+        return not (stored.refused or stored.in_memory)
 
 
 def _delivery(result: Processed) -> Delivery | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ ACTION_SOURCES = (
     "other",
 )
 _COUNTS = ("quantity", "lines", "none")
+_PLACE = ("EVENT_TIME", "ACTION_SOURCE", "EVENT_SOURCE_URL")
+_PATH = (str, list, tuple, Mapping)
 _USER_FIELDS = frozenset(UserData.names())
 _EMPTY: Mapping[str, Any] = {}
 
@@ -48,12 +50,16 @@ class EventMapping:
     Attributes:
         event: Meta's name.
         event_id: Where the business key is; the event's id is ``<event>.<key>``.
+        when: Where values are, and those they must have.
+        place: Where ``event_time``, ``action_source`` and ``event_source_url`` are, by these names.
         user_data: ``UserData`` fields and where their values are.
         custom_data: ``CustomData`` fields or custom properties and where their values are.
     """
 
     event: str
     event_id: Finder | None = None
+    when: Sequence[tuple[Finder, Any]] = ()
+    place: Mapping[str, Finder] = attrs.field(factory=dict)
     user_data: Mapping[str, Finder] = attrs.field(factory=dict)
     custom_data: Mapping[str, Finder] = attrs.field(factory=dict)
 
@@ -199,10 +205,19 @@ def _mapping(section: Section, read_path: ReadPath) -> EventMapping:
     event = section.take("EVENT", str)
     if not event or not event.strip():
         section.wrong("EVENT", "is required: Meta's name of the event, such as 'Lead'")
-    key = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    key = section.take("EVENT_ID", _PATH)
     mapped = EventMapping(
         event=event or "",
         event_id=None if key is None else read_path(key, section.at("EVENT_ID"), section.problems),
+        when=[
+            (read_path(path, section.at("WHEN"), section.problems), wanted)
+            for path, wanted in section.take("WHEN", Mapping, _EMPTY).items()
+        ],
+        place={
+            name.lower(): read_path(path, section.at(name), section.problems)
+            for name in _PLACE
+            if (path := section.take(name, _PATH)) is not None
+        },
         user_data=_finders(section, "USER_DATA", _USER_FIELDS, read_path),
         custom_data=_finders(section, "CUSTOM_DATA", None, read_path),
     )
