@@ -18,16 +18,17 @@ from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
+from capi_plugins._receiving import Receiving
 from capi_plugins._scope import MOST_PENDING, Build, OnCommit, Pending, RequestScope, current
 from capi_plugins._triggers import Triggers
 from capi_plugins._worker import Worker
 from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
-from capi_plugins.exceptions import UnknownSource
+from capi_plugins.exceptions import WebhookError
 from capi_plugins.outbox.base import Outbox, OutboxStats
 from capi_plugins.settings import Settings
-from capi_plugins.sources.base import Source, SourceRequest
+from capi_plugins.sources.base import Source, SourceRequest, SourceResponse
 
 _log = logging.getLogger("capi_plugins.client")
 
@@ -77,6 +78,8 @@ class Client:
         )
         self._capturing = Capturing(self, self._pipeline, self._delivering)
         self._active = settings.enabled and bool(destinations)
+        store = self._capturing.store if self._active else None
+        self._receiving = Receiving(self, store)
         self._closed = False
         self._at_exit = _close_at_exit(self)
 
@@ -267,15 +270,23 @@ class Client:
 
         Raises:
             UnknownSource: There is no such source.
-            WebhookError: The source refused the request.
+            WebhookError: The source refused the request, or the outbox did not take its events.
         """
-        found = self.sources.get(source)
-        if found is None:
-            raise UnknownSource(f"there is no source {source!r}")
-        events = list(found.events(request))
-        if self._active and events:
-            self._capturing.capture(events, NO_REQUEST)
-        return len(events)
+        return len(self._receiving.receive(source, request).events)
+
+    def answer(
+        self, source: str, request: SourceRequest, *, problem: WebhookError | None = None
+    ) -> SourceResponse:
+        """Take the events of a request to a source and return what it is answered; never raises.
+
+        It is a success only when the events are in the outbox.
+
+        Args:
+            source: Name of the source.
+            request: What arrived.
+            problem: What is wrong with it already; then it has no events.
+        """
+        return self._receiving.answer(source, request, problem)
 
     def failed(self, where: str, error: Exception) -> None:
         """Log that something of ours went wrong; the host never sees it.

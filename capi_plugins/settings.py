@@ -25,6 +25,7 @@ CONSENT_DEFAULTS = ("granted", "denied", "hold")
 IN_PROCESSES = ("thread", "external")
 """Values of ``WORKER`` for those who send as long as their process lives."""
 WORKERS = (*IN_PROCESSES, "celery", "tasks")
+_PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -125,6 +126,7 @@ class Settings:
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
         journal: Folder in which is written down what becomes of events; None: nowhere.
+        url_prefix: Below which path the sources are mounted where no URLconf says so: ``/capi``.
         enabled: False: everything is accepted and nothing leaves.
     """
 
@@ -144,6 +146,7 @@ class Settings:
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     journal: str | None = None
+    url_prefix: str = "/capi"
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
@@ -188,6 +191,7 @@ class Settings:
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
             journal=_folder(top, "JOURNAL"),
+            url_prefix=_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
@@ -366,6 +370,14 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
         else:
             networks.append(text)
     return tuple(networks)
+
+
+def _url_prefix(top: Section) -> str:
+    value: str = top.take("URL_PREFIX", str, "/capi")
+    if value and not _PREFIX.fullmatch(value):
+        top.wrong("URL_PREFIX", "must be a path such as '/capi', or '' for the root")
+        return "/capi"
+    return value.rstrip("/")
 
 
 def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:

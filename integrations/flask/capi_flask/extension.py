@@ -11,6 +11,7 @@ from capi_flask import recipes
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
 from capi_flask.outbox import auto_outbox
+from capi_flask.views import mount
 from capi_plugins import Client, ConfigurationError, Event, FlushResult, configure
 
 _log = logging.getLogger("capi_plugins.flask")
@@ -69,6 +70,7 @@ class Capi:
             client.close()
             raise ConfigurationError(problems)
         app.extensions["capi"] = installed
+        mount(app, client)
         if installed.active:
             installed.lifecycle = Lifecycle(installed)
             installed.lifecycle.connect(app)
