@@ -149,7 +149,17 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
-    {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
+    {
+        "browser",
+        "site",
+        "context",
+        "signals",
+        "settings",
+        "_paths",
+        "_place",
+        "http_context",
+        "outbox.base",
+    },
     {"hookspecs", "destinations.base", "sources.base"},
     {
         "destinations",
@@ -162,7 +172,7 @@ LAYERS = [
         "celery_nudge",
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
-    {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},
     {"_capturing"},
     {"_client"},
     {"_configure"},

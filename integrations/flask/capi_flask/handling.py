@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
 
-from capi_flask import transactions
+from capi_flask import browser, transactions
 from capi_flask.context import context_of, request_offer
 from capi_plugins import FinishedRequest
 
@@ -96,8 +96,9 @@ class Handling:
         self.finished = True
         taken = self._request
         template, context = self.pages.last()
+        client = self.installed.client
         with transactions.no_autoflush():
-            self.installed.client.finish(
+            processed = client.finish(
                 self.scope,
                 FinishedRequest(
                     method=taken.method,
@@ -109,6 +110,8 @@ class Handling:
                     offer=lambda: self.offer(response, template, context),
                 ),
             )
+            if response is not None:
+                browser.complete(client, self.scope, taken, response, processed)
 
     def offer(
         self,
