@@ -203,7 +203,7 @@ class Client:
                 self.failed("matching triggers", error)
         return self._finish(scope, matched)
 
-    def answer(
+    def browser_answer(
         self, scope: RequestScope, processed: Sequence[Processed], *, page: bool
     ) -> BrowserAnswer:
         """Decide what goes to the browser with the answer of the host; never raises.

@@ -50,7 +50,7 @@ def complete(
         and isinstance(response, HttpResponse)
         and may_place(headers)
     )
-    answer = client.answer(scope, processed, page=page)
+    answer = client.browser_answer(scope, processed, page=page)
     if not answer:
         return
     for cookie in answer.cookies:
