@@ -71,6 +71,19 @@ class ExcludeSettings:
 
 
 @attrs.frozen(kw_only=True)
+class BrowserSettings:
+    """``BROWSER``: what goes to the visitor's browser, where the visitor has consented.
+
+    Attributes:
+        cookies: Whether the cookies are set by which a destination knows a visitor.
+        pixel: Whether the destinations' code is put into pages.
+    """
+
+    cookies: bool = True
+    pixel: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class DeliverySettings:
     """``DELIVERY``: where deliveries wait and how they leave.
 
@@ -117,7 +130,7 @@ class Settings:
         triggers: The host's own triggers, as written.
         recipes: ``auto``, or the names of the recipes to use.
         user_data: ``UserData`` fields and where they are on the signed-in user.
-        browser: Options of the browser half, as written.
+        browser: What goes to the visitor's browser.
         delivery: Where deliveries wait and how they leave.
         trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
@@ -137,7 +150,7 @@ class Settings:
     triggers: tuple[Mapping[str, Any], ...] = ()
     recipes: str | tuple[str, ...] = "auto"
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
-    browser: Mapping[str, Any] = attrs.field(factory=dict)
+    browser: BrowserSettings = attrs.field(factory=BrowserSettings)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
@@ -307,13 +320,14 @@ def _recipes(top: Section) -> str | tuple[str, ...]:
     return tuple(_strings(top, "RECIPES"))
 
 
-def _browser(top: Section) -> Mapping[str, Any]:
+def _browser(top: Section) -> BrowserSettings:
     section = Section(top.at("BROWSER"), top.take("BROWSER", Mapping), top.problems)
-    pixel = section.take("PIXEL", bool, default=False)
-    if pixel:
-        section.wrong("PIXEL", "is not available yet: leave it out or set it to False")
+    result = BrowserSettings(
+        cookies=section.take("COOKIES", bool, default=True),
+        pixel=section.take("PIXEL", bool, default=False),
+    )
     section.done()
-    return {"PIXEL": pixel}
+    return result
 
 
 def _delivery(top: Section) -> DeliverySettings:

@@ -152,6 +152,8 @@ def test_a_library_has_one_door(library, doors):
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
     {
+        "browser",
+        "site",
         "context",
         "signals",
         "settings",
@@ -176,7 +178,7 @@ LAYERS = [
         "receiving",
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
-    {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},
     {"_capturing", "_receiving"},
     {"_client"},
     {"_configure"},
