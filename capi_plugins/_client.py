@@ -291,7 +291,7 @@ class Client:
     # ------------------------------------------------------------------ delivery
 
     def flush(self, timeout: float = 10.0) -> FlushResult:
-        """Wait until everything is delivered.
+        """Have everything delivered, by this process whatever ``WORKER`` says, and wait for it.
 
         Args:
             timeout: Most seconds to wait.

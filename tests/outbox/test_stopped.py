@@ -42,7 +42,7 @@ def process(sandbox, delivery, clock):
     """Makes clients that stand for processes: each has an outbox and a worker of its own."""
     made = []
 
-    def process(token="right-token", *, name="meta", batch_size=200):
+    def process(token="right-token", *, name="meta", batch_size=200, clock=clock, **more):
         client = configure(
             {
                 "DESTINATIONS": {
@@ -54,13 +54,18 @@ def process(sandbox, delivery, clock):
                     }
                 },
                 "CONSENT": {"DEFAULT": "granted"},
-                "DELIVERY": {**delivery[0], "WORKER": "external", "BATCH_SIZE": batch_size},
+                "DELIVERY": {
+                    **delivery[0],
+                    "WORKER": "external",
+                    "BATCH_SIZE": batch_size,
+                    **more,
+                },
                 "PAGE_VIEW": False,
                 "AUTOLOAD": False,
             },
             environ={},
             outboxes=delivery[1],
-            clock=clock,
+            clock=clock or time.time,
         )
         made.append(client)
         return client
