@@ -8,6 +8,7 @@ leaves the name to a thread; whatever the queue does, it does to that thread.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import weakref
@@ -85,7 +86,8 @@ class Nudges:
         """
         with self._lock:
             self._names.update(destinations)
-            if self._thread is not None:
+            # While the interpreter is torn down a thread is waited for that never runs.
+            if self._thread is not None or sys.is_finalizing():
                 return
             thread = threading.Thread(target=self._run, name="capi-nudge", daemon=True)
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -64,6 +65,9 @@ class Tidying:
 
     def beside(self) -> None:
         """Tidy where no sender does, and not in the calling thread."""
+        # While the interpreter is torn down a thread is waited for that never runs.
+        if sys.is_finalizing():
+            return
         thread = threading.Thread(target=self.tidy, name="capi-tidy", daemon=True)
         with contextlib.suppress(RuntimeError):
             thread.start()
