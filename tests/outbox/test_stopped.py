@@ -179,6 +179,8 @@ def test_a_clock_that_was_set_back_holds_nothing_for_longer(process, sandbox, cl
     lead(client, "1")
     clock.advance(3 * DAY)
     drain(client)
+    # Else it might be the one to try again.
+    client.close(0)
     clock.advance(-3 * DAY)
     drain(process("wrong-token"))
     assert len(sandbox.requests) == 2
