@@ -62,6 +62,7 @@ class Client:
     ) -> None:
         self.settings = settings
         self.plugins = plugins
+        plugins.clients += 1
         self.destinations = destinations
         self.triggers = triggers
         self.sources = sources
@@ -76,9 +77,16 @@ class Client:
             clock=clock,
         )
         self._capturing = Capturing(self, self._pipeline, self._delivering)
-        self._active = settings.enabled and bool(destinations)
+        self._active = settings.enabled and self.has_destinations
         self._closed = False
         self._at_exit = _close_at_exit(self)
+
+    @property
+    def has_destinations(self) -> bool:
+        """Whether there may be one: in the settings, or known to a plugin (tenants)."""
+        return bool(self.destinations) or any(
+            "capi_lookup_destination" in plugin.hooks for plugin in self.plugins.loaded()
+        )
 
     # ------------------------------------------------------------------ a request of the host
 
