@@ -6,6 +6,7 @@ when nothing has for a while: an endpoint that hangs stops its own lane only.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import sys
@@ -277,6 +278,7 @@ class Worker:
         that stands still or is set back meanwhile stops nothing.
         """
         awaited, until = None, 0.0
+        looks = itertools.count()
         while True:
             # Read first: what becomes news after this ends the waits below.
             seen = self._news
@@ -298,8 +300,10 @@ class Worker:
             left = min(due - now, until - time.monotonic())
             if left <= 0:
                 return max(now, due)
-            # What other processes put is due before that, perhaps.
-            most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            # What other processes put is due before that, perhaps; each look costs a query.
+            most = _IDLE
+            if self._outbox.durable:
+                most = random.uniform(_POLL, 2 * _POLL) * 2 ** min(next(looks), 3)  # noqa: S311
             most = min(most, LOOK) if lane.stopped else most
             self._wait_for_news(seen, min(left, most))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -51,14 +55,37 @@ def test_what_is_due_in_time_is_waited_for_and_the_rest_is_told(process, worker,
     assert (bool(result), result.waiting) == (False, 1)
 
 
-def test_what_another_process_has_in_hand_is_waited_for(process, worker, sandbox, until):
-    sandbox.inject(Fault.latency(0.5, times=1))
-    other, script = process(**worker), process(**worker)
-    lead(other, "1")
-    sending = threading.Thread(target=other.delivering.drain, args=(None, 20))
-    sending.start()
-    until(lambda: sandbox.requests or not sending.is_alive())
-    assert script.flush(20)
-    sending.join()
+DRAINING = """
+import json, sys
+from capi_plugins import configure
+client = configure(json.loads(sys.argv[1]), environ={})
+print("begins", flush=True)
+client.delivering.drain(None, 20)
+"""
+
+
+def test_what_another_process_has_in_hand_is_waited_for(process, worker, sandbox, path):
+    sandbox.inject(Fault.latency(1, times=1))
+    script = process(**worker, clock=None)
+    lead(script, "1")
+    destination = {
+        "DATASET_ID": "1234567890",
+        "ACCESS_TOKEN": "right-token",
+        "API_URL": sandbox.url,
+    }
+    settings = {
+        "DESTINATIONS": {"meta": destination},
+        "CONSENT": {"DEFAULT": "granted"},
+        "DELIVERY": {"OUTBOX": f"sqlite:///{path}", "WORKER": "external"},
+        "AUTOLOAD": False,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", DRAINING, json.dumps(settings)],
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == b"begins\n"
+        assert script.flush(20)
+    assert other.returncode == 0
     assert ids(sandbox) == ["1"]
     assert len(sandbox.requests) == 1
