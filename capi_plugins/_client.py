@@ -18,10 +18,13 @@ from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
-from capi_plugins._scope import MOST_PENDING, Build, OnCommit, Pending, RequestScope, current
-from capi_plugins._triggers import Triggers
+from capi_plugins._remembering import Remembering
+from capi_plugins._scope import MOST_PENDING, About, Build, OnCommit, Pending, RequestScope, current
+from capi_plugins._subjects import Subject, subject_of
+from capi_plugins._triggers import Trigger, Triggers
 from capi_plugins._worker import Worker
 from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
+from capi_plugins.context_store import Identify
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
 from capi_plugins.exceptions import UnknownSource
@@ -45,6 +48,7 @@ class Client:
         sources: The sources, by name.
         outbox: Makes the outbox of a process.
         user_lookups: Match keys and where they are on the signed-in user.
+        identify: Tells rows of the host's database from other values.
         clock: Seconds since the epoch.
     """
 
@@ -58,6 +62,7 @@ class Client:
         sources: Mapping[str, Source],
         outbox: Callable[[], Outbox],
         user_lookups: Mapping[str, Lookup],
+        identify: Identify = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
@@ -75,7 +80,9 @@ class Client:
             grace=settings.delivery.grace,
             clock=clock,
         )
-        self._capturing = Capturing(self, self._pipeline, self._delivering)
+        self._identify = identify
+        remembering = Remembering(self, lambda: self._delivering.contexts, clock)
+        self._capturing = Capturing(self, self._pipeline, self._delivering, remembering)
         self._active = settings.enabled and bool(destinations)
         self._closed = False
         self._at_exit = _close_at_exit(self)
@@ -143,6 +150,8 @@ class Client:
         on_commit: OnCommit | None = None,
         database: str | None = None,
         early: Build | None = None,
+        about: About | None = None,
+        early_about: About | None = None,
     ) -> None:
         """Note an event that is built later; never raises.
 
@@ -155,23 +164,52 @@ class Client:
                 database stores what is known now in the transaction, so that the event is sent
                 even if this process does not live to build it.
             early: Makes the event from what is known now; default: ``build``.
+            about: Tells what the event is about, when it is built; see ``subject``. Default: what
+                the event itself says.
+            early_about: Tells it from what is known now; default: ``about``.
         """
         if not self._active:
             return
         try:
             scope = self.current_scope()
-            pending = Pending(build, confirmed=on_commit is None)
+            pending = Pending(build, confirmed=on_commit is None, subject=about)
             if scope is not None and not self._keep(scope, pending):
                 return
             if on_commit is not None:
                 if database is not None:
-                    held = self._capturing.hold(early or build, scope, database)
+                    held = self._capturing.hold(
+                        early or build, scope, database, early_about or about
+                    )
                     pending.held = tuple(held)
                 on_commit(lambda: self._confirm(scope, pending))
             elif scope is None:
                 self._capturing.capture_noted([pending], NO_REQUEST)
         except Exception as error:
             self.failed("note", error)
+
+    def subject(
+        self, trigger: Trigger, offer: Mapping[str, Any], *, fresh: bool = False
+    ) -> Subject:
+        """Tell what the event of a trigger is about, for ``note`` and ``created``.
+
+        Args:
+            trigger: The trigger.
+            offer: What its paths may start at.
+            fresh: Whether the row it is about was made just now.
+        """
+        return subject_of(trigger, offer, self._identify, fresh=fresh)
+
+    def created(self, about: About) -> None:
+        """Say that the current request made something that may have events later.
+
+        If the request is the shopper's own, the context store remembers it as such.
+
+        Args:
+            about: Tells what it made, at the end of the request.
+        """
+        scope = self.current_scope() if self._active else None
+        if scope is not None and len(scope.created) < MOST_PENDING:
+            scope.created.append(about)
 
     def joins(self, database: str) -> bool:
         """Whether an event noted now would be stored in an open transaction of a database.
@@ -192,7 +230,12 @@ class Client:
         if self._active:
             try:
                 matched = [
-                    Pending(build, confirmed=True) for build in self.triggers.for_request(finished)
+                    Pending(
+                        lambda trigger=trigger, offer=offer: trigger.build(offer()),  # type: ignore[misc]
+                        confirmed=True,
+                        subject=lambda trigger=trigger, offer=offer: self.subject(trigger, offer()),  # type: ignore[misc]
+                    )
+                    for trigger, offer in self.triggers.for_request(finished)
                 ]
             except Exception as error:
                 self.failed("matching triggers", error)
@@ -203,9 +246,10 @@ class Client:
         # What is not confirmed yet is captured when it is, without the scope's help.
         noted, scope.pending = scope.pending, []
         noted = [pending for pending in noted if pending.confirmed] + matched
+        created, scope.created = scope.created, []
         try:
-            if noted:
-                self._capturing.capture_noted(noted, scope.context)
+            if noted or created:
+                self._capturing.capture_noted(noted, scope.context, created)
         except Exception as error:
             self.failed("finish", error)
 
@@ -249,7 +293,7 @@ class Client:
         Returns:
             What became of it, for each destination.
         """
-        return self._capturing.capture([event], context) if self._active else []
+        return self._capturing.capture([event], [context]) if self._active else []
 
     def dry_run(self, event: Event, context: RequestContext = NO_REQUEST) -> list[Processed]:
         """Take one event through every stage and queue nothing."""
@@ -274,7 +318,7 @@ class Client:
             raise UnknownSource(f"there is no source {source!r}")
         events = list(found.events(request))
         if self._active and events:
-            self._capturing.capture(events, NO_REQUEST)
+            self._capturing.capture(events, [NO_REQUEST] * len(events))
         return len(events)
 
     def failed(self, where: str, error: Exception) -> None:

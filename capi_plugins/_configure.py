@@ -16,6 +16,7 @@ from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
 from capi_plugins.builtin import builtin_plugins
+from capi_plugins.context_store import Identify
 from capi_plugins.destinations.base import Destination, Option
 from capi_plugins.exceptions import ConfigurationError, PluginError
 from capi_plugins.outbox.base import Outbox
@@ -36,6 +37,7 @@ def configure(
     outboxes: Mapping[str, OutboxFactory] | None = None,
     plugins: Mapping[str, object] | None = None,
     user_data: Mapping[str, Any] | None = None,
+    identify: Identify = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Client:
     """Make a client from settings.
@@ -46,6 +48,7 @@ def configure(
         outboxes: What an adapter adds to the values of ``CAPI["DELIVERY"]["OUTBOX"]``.
         plugins: What an adapter adds to the built-in plugins, by name.
         user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
+        identify: How an adapter tells rows of the host's database from other values.
         clock: Seconds since the epoch.
 
     Raises:
@@ -92,6 +95,7 @@ def configure(
         sources=sources,
         outbox=make_outbox,
         user_lookups=user_lookups,
+        identify=identify,
         clock=clock,
     )
     made.append(client)

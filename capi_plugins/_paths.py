@@ -29,9 +29,9 @@ NOWHERE: Final = _Nowhere()
 def resolve(path: str, offer: Mapping[str, Any]) -> Any:
     """Follow a path.
 
-    Each step is a dictionary key, else an attribute, else an index. Callables without arguments
-    are called, except classes and what Django's ``alters_data`` and ``do_not_call_in_templates``
-    forbid. Werkzeug's ``LocalProxy`` is unwrapped.
+    Each step is a dictionary key, else an attribute, else an index; a dictionary's methods are no
+    values of it. Callables without arguments are called, except classes and what Django's
+    ``alters_data`` and ``do_not_call_in_templates`` forbid. Werkzeug's ``LocalProxy`` is unwrapped.
 
     Args:
         path: Names joined by dots; the first is one of the names offered.
@@ -40,29 +40,40 @@ def resolve(path: str, offer: Mapping[str, Any]) -> Any:
     Returns:
         The value, or ``NOWHERE``. Whatever the host's objects raise leads nowhere.
     """
+    found = walk(path, offer)
+    return found[-1] if len(found) == path.count(".") + 1 else NOWHERE
+
+
+def walk(path: str, offer: Mapping[str, Any]) -> list[Any]:
+    """Return every value on the way of a path, as far as it leads; see ``resolve``."""
     first, *rest = path.split(".")
+    found: list[Any] = []
     try:
-        if first not in offer:
-            return NOWHERE
-        value = _called(offer[first])
-        for step in rest:
-            value = _step(value, step)
-            if value is NOWHERE:
-                return NOWHERE
-            value = _called(value)
+        if first in offer:
+            value = _called(offer[first])
+            for step in rest:
+                if value is NOWHERE:
+                    return found
+                found.append(value)
+                value = _called(_step(value, step))
+            if value is not NOWHERE:
+                found.append(value)
     except Exception:
-        return NOWHERE
-    return value
+        return found
+    return found
 
 
 def _step(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         # Asking first: indexing a defaultdict would change the host's object.
         if name in value:
             return value[name]
         if name.isdecimal() and int(name) in value:
             return value[int(name)]
-    elif hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
+        # No method: ``items`` of an order without items would be a list of its other values.
+        found = getattr(value, name, NOWHERE)
+        return NOWHERE if callable(found) else found
+    if hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
         try:
             return value[name]
         except Exception:  # noqa: S110 - not a key: an attribute or an index comes next
@@ -73,6 +84,14 @@ def _step(value: Any, name: str) -> Any:
         if name.isdecimal():
             return value[int(name)]
     return NOWHERE
+
+
+def _is_mapping(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return True
+    # Django's session is one in all but name.
+    cls = type(value)
+    return hasattr(cls, "keys") and hasattr(cls, "__getitem__") and hasattr(cls, "__contains__")
 
 
 def _called(value: Any) -> Any:

@@ -6,6 +6,7 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from capi_plugins._subjects import Subject
 from capi_plugins.context import NO_REQUEST, RequestContext
 from capi_plugins.events import Event
 from capi_plugins.outbox.base import Delivery
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from capi_plugins._client import Client
 
 MOST_PENDING = 100
-"""Most events noted in one request."""
+"""Most events noted in one request, and most things kept in mind that it made."""
 
 Build = Callable[[], Event | None]
+About = Callable[[], Subject]
 OnCommit = Callable[[Callable[[], None]], None]
 
 
@@ -26,16 +28,17 @@ class Pending:
     What an outbox holds of it goes without its help if the process ends before that.
     """
 
-    __slots__ = ("build", "confirmed", "held")
+    __slots__ = ("build", "confirmed", "held", "subject")
 
-    def __init__(self, build: Build, *, confirmed: bool) -> None:
+    def __init__(self, build: Build, *, confirmed: bool, subject: About | None = None) -> None:
         self.build = build
         self.confirmed = confirmed
+        self.subject = subject
         self.held: tuple[Delivery, ...] = ()
 
 
 class RequestScope:
-    """One request: what was noted in it, and its context, which is made when it is needed.
+    """One request: what was noted and made in it, and its context, which is made when needed.
 
     Args:
         client: The client that opened it.
@@ -45,6 +48,7 @@ class RequestScope:
     def __init__(self, client: Client, context_factory: Callable[[], RequestContext]) -> None:
         self.client = client
         self.pending: list[Pending] = []
+        self.created: list[About] = []
         self.open = True
         self._factory = context_factory
         self._context: RequestContext | None = None

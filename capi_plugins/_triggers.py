@@ -13,6 +13,7 @@ from capi_plugins.context import FinishedRequest
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
 from capi_plugins.settings import Section, suggest
 
+Offer = Callable[[], Mapping[str, Any]]
 KINDS = ("signal", "model", "request")
 _USER_FIELDS = frozenset(UserData.names())
 _EVENT_FIELDS = ("EVENT_TIME", "ACTION_SOURCE", "EVENT_SOURCE_URL")
@@ -27,6 +28,7 @@ class Trigger:
         on: ``signal``, ``model`` or ``request``.
         event: The event's name.
         event_id: Where the business key is; the event's id is ``<event>.<key>``.
+        context: Where further keys of the context store are: rows, or texts.
         fields: Other attributes of the event and where their values are.
         user_data: ``UserData`` fields and where their values are.
         custom_data: ``CustomData`` fields and where their values are.
@@ -48,6 +50,7 @@ class Trigger:
     on: str
     event: str
     event_id: Lookup | None = None
+    context: Lookup | None = None
     fields: Mapping[str, Lookup] = attrs.field(factory=dict)
     user_data: Mapping[str, Lookup] = attrs.field(factory=dict)
     custom_data: Mapping[str, Lookup] = attrs.field(factory=dict)
@@ -168,8 +171,8 @@ class Triggers:
                 self._by_route.setdefault(trigger.route, []).append(trigger)
         self._anywhere = self._by_route.get(None, [])
 
-    def for_request(self, finished: FinishedRequest) -> list[Callable[[], Event | None]]:
-        """Return what makes the events of a finished request."""
+    def for_request(self, finished: FinishedRequest) -> list[tuple[Trigger, Offer]]:
+        """Return the triggers that match a finished request, and what their paths may start at."""
         candidates = self._anywhere
         if finished.route is not None and finished.route in self._by_route:
             candidates = self._by_route[finished.route] + candidates
@@ -183,7 +186,7 @@ class Triggers:
                 offered.append(finished.offer())
             return offered[0]
 
-        return [lambda trigger=trigger: trigger.build(offer()) for trigger in matching]  # type: ignore[misc]
+        return [(trigger, offer) for trigger in matching]
 
 
 def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> Trigger | None:
@@ -203,6 +206,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
     if not event:
         section.wrong("EVENT", "is required: the name of the event, such as 'Purchase'")
     key = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    context = section.take("CONTEXT", (str, list, tuple))
     fields = {
         name.lower(): parse_lookup(value, section.at(name), problems)
         for name in _EVENT_FIELDS
@@ -213,6 +217,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         on=on or "",
         event=event or "",
         event_id=None if key is None else parse_lookup(key, section.at("EVENT_ID"), problems),
+        context=None if context is None else parse_lookup(context, section.at("CONTEXT"), problems),
         fields=fields,
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),

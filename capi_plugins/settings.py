@@ -20,6 +20,8 @@ __all__ = ["Section", "Settings", "suggest"]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
+CONTEXT_DAYS = 7.0
+MOST_CONTEXT_DAYS = 30
 WORKERS = ("thread", "external", "celery")
 _GENERAL = ("KIND", "EVENTS")
 
@@ -110,6 +112,7 @@ class Settings:
         user_data: ``UserData`` fields and where they are on the signed-in user.
         browser: Options of the browser half, as written.
         delivery: Where deliveries wait and how they leave.
+        context_days: How long the context store remembers a shopper; 0: it is off.
         trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
         disabled_plugins: Names of plugins that are not to be loaded.
@@ -128,6 +131,7 @@ class Settings:
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
     browser: Mapping[str, Any] = attrs.field(factory=dict)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
+    context_days: float = CONTEXT_DAYS
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
     disabled_plugins: frozenset[str] = frozenset()
@@ -163,6 +167,7 @@ class Settings:
             user_data=dict(top.take("USER_DATA", Mapping, _EMPTY)),
             browser=_browser(top),
             delivery=_delivery(top),
+            context_days=_context_days(top),
             trusted_proxies=_proxies(top),
             plugins=tuple(top.take("PLUGINS", (list, tuple), ())),
             disabled_plugins=frozenset(_strings(top, "DISABLED_PLUGINS")),
@@ -308,6 +313,16 @@ def _delivery(top: Section) -> DeliverySettings:
         section.wrong("WORKER", f"must be one of {', '.join(map(repr, WORKERS))}")
     section.done()
     return result
+
+
+def _context_days(top: Section) -> float:
+    section = Section(top.at("CONTEXT_STORE"), top.take("CONTEXT_STORE", Mapping), top.problems)
+    days = section.take("DAYS", (int, float), CONTEXT_DAYS)
+    if not 0 <= days <= MOST_CONTEXT_DAYS:
+        section.wrong("DAYS", f"must be between 0 (off) and {MOST_CONTEXT_DAYS}")
+        days = CONTEXT_DAYS
+    section.done()
+    return float(days)
 
 
 def _proxies(top: Section) -> int | tuple[str, ...]:

@@ -9,6 +9,7 @@ import click
 from capi_plugins import Client, UserData
 from capi_plugins.cli.doors import current_door
 from capi_plugins.cli.shared_outbox import shared_outbox
+from capi_plugins.context_store import person
 
 
 @click.command()
@@ -16,7 +17,7 @@ from capi_plugins.cli.shared_outbox import shared_outbox
 @click.option("--email", multiple=True, metavar="X")
 @click.option("--phone", multiple=True, metavar="X", help="With + and the country's code.")
 def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[str, ...]) -> None:
-    """Erase a person: remove what waits and what died with one of these match keys.
+    """Erase a person: remove what waits, what died and what the context store keeps.
 
     Payloads hold hashes, so the values are normalised and hashed as the destinations do it. Each
     option may be given several times. The values are never printed.
@@ -27,8 +28,11 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     given = {"external_id": external_id, "email": email, "phone": phone}
     hashes = _hashes(client, given)
     before = outbox.stats()
+    # The contexts first: the outbox moves its log into its file when it has erased.
+    contexts = client.delivering.contexts.forget([person(hashed) for hashed in hashes])
     removed = outbox.forget(hashes)
     click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
+    click.echo(f"context store: {contexts:,} removed")
     click.echo(
         "What a sender had in hand at this moment may have left: ask the destination to erase it."
     )

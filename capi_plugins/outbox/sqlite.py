@@ -25,6 +25,7 @@ import attrs
 
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Standing, Stored
+from capi_plugins.outbox.sqlite_contexts import SqliteContextStore
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -339,6 +340,11 @@ class SqliteOutbox:
             self._locks.sender(destination).settle(set(keys))
         self._front.close()
         self._back.close()
+
+    @property
+    def contexts(self) -> SqliteContextStore:
+        """Contexts of shoppers, in the same file; see ``KeepsContexts``."""
+        return SqliteContextStore(self._front)
 
     # ------------------------------------------------------------------ tidying
 

@@ -149,7 +149,9 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
-    {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
+    {"context", "signals", "settings", "_paths", "_place", "http_context", "request_owner"},
+    {"context_store"},
+    {"outbox.base"},
     {"hookspecs", "destinations.base", "sources.base"},
     {
         "destinations",
@@ -158,11 +160,12 @@ LAYERS = [
         "outbox",
         "builtin",
         "insight",
-        "context_store",
         "celery_nudge",
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
+    {"_subjects"},
     {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_remembering"},
     {"_capturing"},
     {"_client"},
     {"_configure"},

@@ -201,9 +201,9 @@ def test_what_a_request_offers_is_asked_for_once_and_only_if_something_matches()
     how = {"method": "GET", "path": "/", "offer": offer}
     assert triggers.for_request(FinishedRequest(route="q", status=500, **how)) == []
     assert asked == []
-    builds = triggers.for_request(FinishedRequest(route="p", status=200, **how))
+    found = triggers.for_request(FinishedRequest(route="p", status=200, **how))
     assert asked == []
-    assert [build().custom_data.content_ids for build in builds] == [17, 17]
+    assert [item.build(offered()).custom_data.content_ids for item, offered in found] == [17, 17]
     assert asked == [1]
 
 

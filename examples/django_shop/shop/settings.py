@@ -269,6 +269,6 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
                 "USER_DATA": {"email": "form.email", "phone": "form.phone"},
             },
         ],
-        "DELIVERY": {"OUTBOX": "memory"},
+        "DELIVERY": {"OUTBOX": os.environ.get("SHOP_OUTBOX", "memory")},
         "TRUSTED_PROXIES": int(os.environ.get("SHOP_TRUSTED_PROXIES", "0")),
     }

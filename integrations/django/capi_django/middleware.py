@@ -87,7 +87,7 @@ async def _finish_async(
     if finished is None:
         return
     try:
-        if scope.pending or visit.client.triggers.for_request(finished):
+        if scope.pending or scope.created or visit.client.triggers.for_request(finished):
             hop = sync_to_async(_capture, thread_sensitive=True)
             await hop(visit, scope, finished)
     except Exception as error:

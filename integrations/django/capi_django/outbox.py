@@ -20,6 +20,7 @@ import attrs
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, router, transaction
 
+from capi_django.context_store import DatabaseContextStore
 from capi_django.leases import Leases
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
@@ -108,6 +109,11 @@ class DatabaseOutbox:
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
         self._pruned = 0.0
+
+    @property
+    def contexts(self) -> DatabaseContextStore:
+        """Contexts of shoppers, in the same database; see ``KeepsContexts``."""
+        return DatabaseContextStore(self._alias)
 
     @property
     def durable(self) -> bool:
