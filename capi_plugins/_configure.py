@@ -78,7 +78,7 @@ def configure(
     destinations = _destinations(
         settings, types, os.environ if environ is None else environ, problems
     )
-    triggers = _triggers(settings, loaded, problems)
+    triggers = _triggers(settings, loaded, clock, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
     if settings.delivery.worker == "celery":
         problems.extend(_celery_problems(settings))
@@ -193,10 +193,12 @@ def _variable(name: str, option: Option) -> str:
     return f"CAPI_{plain}_{option.name}"
 
 
-def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list[Trigger]:
+def _triggers(
+    settings: Settings, plugins: Plugins, clock: Callable[[], float], problems: list[str]
+) -> list[Trigger]:
     found = []
     for number, data in enumerate(settings.triggers):
-        trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems)
+        trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems, clock)
         if trigger is not None:
             found.append(trigger)
     recipes = plugins.triggers(settings)
@@ -211,7 +213,7 @@ def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list
     for plugin, offered in recipes:
         mistakes: list[str] = []
         parsed = [
-            parse_trigger(data, f"{plugin}[{number}]", mistakes)
+            parse_trigger(data, f"{plugin}[{number}]", mistakes, clock)
             for number, data in enumerate(offered)
         ]
         if mistakes:

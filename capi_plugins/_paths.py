@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import attrs
 
+from capi_plugins._money import major_units
+
 _MOST_ITEMS = 500
-_SPEC_KEYS = ("VALUE", "EACH")
 
 
 class _Nowhere:
@@ -120,6 +121,7 @@ class Lookup:
         literal: The value itself, when ``is_literal``.
         is_literal: Whether the value stands in the settings.
         each: Path of a list, for ``EACH``.
+        currency: The value is an amount in minor units of this currency.
         items: For ``EACH``: what each item gives, by name; the item is offered as ``item``, and
             the key as ``key`` where the list is a mapping.
     """
@@ -128,6 +130,7 @@ class Lookup:
     literal: Any = None
     is_literal: bool = False
     each: str | None = None
+    currency: Lookup | None = None
     items: tuple[tuple[str, Lookup], ...] = ()
 
     def find(self, offer: Mapping[str, Any], lost: list[str]) -> Any:
@@ -147,10 +150,19 @@ class Lookup:
             if value is NOWHERE:
                 nowhere.append(path)
             elif value is not None and not (isinstance(value, str) and not value):
-                return value
+                return self._read(value, path, offer, lost)
         if len(nowhere) == len(self.paths):
             lost.extend(nowhere)
         return None
+
+    def _read(self, value: Any, path: str, offer: Mapping[str, Any], lost: list[str]) -> Any:
+        if self.currency is not None:
+            amount = major_units(value, self.currency.find(offer, lost))
+            if amount is None:
+                lost.append(path)
+            return amount
+        # Phone numbers of django-phonenumber-field print themselves as people write them.
+        return value.as_e164 if hasattr(type(value), "as_e164") else value
 
     def _list(self, offer: Mapping[str, Any], lost: list[str]) -> list[dict[str, Any]] | None:
         found = resolve(self.each or "", offer)
@@ -183,7 +195,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
     """Read what a setting says of where its value is.
 
     Args:
-        value: A path, a list of paths, ``{"VALUE": x}`` or ``{"EACH": path, name: lookup, ...}``.
+        value: A path, a list of paths, ``{"VALUE": x}``, ``{"EACH": path, name: lookup, ...}`` or
+            ``{"PATH": path, "AS": "minor_units", "CURRENCY": lookup}``.
         path: Where it stands in the settings, for problems.
         problems: Receives sentences about mistakes.
     """
@@ -194,6 +207,10 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
     if isinstance(value, Mapping):
         if set(value) == {"VALUE"}:
             return Lookup(literal=value["VALUE"], is_literal=True)
+        if set(value) == {"PATH", "AS", "CURRENCY"} and value["AS"] == "minor_units":
+            currency = parse_lookup(value["CURRENCY"], f"{path}['CURRENCY']", problems)
+            read = parse_lookup(value["PATH"], f"{path}['PATH']", problems)
+            return attrs.evolve(read, currency=currency)
         if isinstance(value.get("EACH"), str):
             items = tuple(
                 (str(name), parse_lookup(item, f"{path}[{name!r}]", problems))
@@ -205,7 +222,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
             return Lookup(each=_checked(value["EACH"], path, problems), items=items)
     problems.append(
         f"{path} must be a path like 'order.number', a list of paths, "
-        "{'VALUE': literal} or {'EACH': path, ...}"
+        "{'VALUE': literal}, {'EACH': path, ...} or "
+        "{'PATH': path, 'AS': 'minor_units', 'CURRENCY': path}"
     )
     return Lookup(is_literal=True)
 

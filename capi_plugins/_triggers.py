@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ class Trigger:
         path: Pattern searched in the path.
         template: Name of the rendered template.
         content_type: Media type of the answer.
+        clock: Seconds since the epoch, for events without ``EVENT_TIME``.
     """
 
     where: str
@@ -65,6 +67,7 @@ class Trigger:
     path: re.Pattern[str] | None = None
     template: str | None = None
     content_type: str | None = None
+    clock: Callable[[], float] = attrs.field(default=time.time, eq=False, repr=False)
 
     def build(self, offer: Mapping[str, Any], event_id: str | None = None) -> Event | None:
         """Make the event from what is offered now.
@@ -96,7 +99,7 @@ class Trigger:
                     name: _found(f"{group}.{name}", lookup, offer, notes)
                     for name, lookup in lookups.items()
                 }
-        event = Event.from_dict(fields)
+        event = Event.from_dict(fields, now=self.clock())
         return attrs.evolve(event, notes=event.notes + tuple(notes)) if notes else event
 
     def changes(self, *, created: bool, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -189,13 +192,19 @@ class Triggers:
         return [(trigger, offer) for trigger in matching]
 
 
-def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> Trigger | None:
+def parse_trigger(
+    data: Mapping[str, Any],
+    where: str,
+    problems: list[str],
+    clock: Callable[[], float] = time.time,
+) -> Trigger | None:
     """Read one trigger.
 
     Args:
         data: As written.
         where: Its place, for messages.
         problems: Receives sentences about mistakes.
+        clock: Seconds since the epoch.
     """
     before = len(problems)
     section = Section(where, data, problems)
@@ -222,6 +231,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),
         when=_conditions(section),
+        clock=clock,
         **(_KIND_KEYS[on](section) if on in _KIND_KEYS else {}),
     )
     if on in KINDS:

@@ -149,7 +149,16 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
-    {"context", "signals", "settings", "_paths", "_place", "http_context", "request_owner"},
+    {
+        "context",
+        "signals",
+        "settings",
+        "_money",
+        "_paths",
+        "_place",
+        "http_context",
+        "request_owner",
+    },
     {"context_store"},
     {"outbox.base"},
     {"hookspecs", "destinations.base", "sources.base"},
