@@ -10,6 +10,7 @@ import attrs
 
 from capi_plugins import signals
 from capi_plugins._delivery import Delivering
+from capi_plugins._once import is_told_twice
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._remembering import Remembering
 from capi_plugins._scope import About, Build, Pending, RequestScope
@@ -70,6 +71,7 @@ class Capturing:
                 return []
             context = scope.context_now() if scope else NO_REQUEST
             context = self._remembering.restored(event, self._subject(about), context)
+            event = self._remembering.once_a_visit(event, context)
             processed = self._pipeline.process(event, context)
             return [delivery for result in processed if (delivery := _delivery(result))]
 
@@ -94,6 +96,7 @@ class Capturing:
             created: What the request made that may have events later.
         """
         events: list[Event] = []
+        told: list[tuple[Event, Subject]] = []
         contexts: list[RequestContext] = []
         subjects = [subject for about in created if (subject := self._subject(about))]
         made = {key for subject in subjects for key in subject.known_as()}
@@ -115,9 +118,14 @@ class Capturing:
                     subject = self._subject(pending.subject) or subject_of_event(event)
                     if not made.isdisjoint(subject.known_as()):
                         subject = attrs.evolve(subject, fresh=True)
+                    if is_told_twice(event, subject, told):
+                        self.dropped(event, None, "duplicate: another trigger made the same event")
+                        withdrawn += pending.held
+                        continue
+                    told.append((event, subject))
                     subjects.append(subject)
                     contexts.append(self._remembering.restored(event, subject, context))
-                    events.append(event)
+                    events.append(self._remembering.once_a_visit(event, contexts[-1]))
                     held.append(pending.held)
         if events or withdrawn:
             self.capture(events, contexts, held, withdrawn)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from capi_plugins._once import once_a_visit
 from capi_plugins._subjects import Subject, subject_of_event
 from capi_plugins.builtin.request_data import browser_data, without_secrets
 from capi_plugins.consent import Consent, strictest
@@ -118,6 +119,18 @@ class Remembering:
         oldest = self._clock() - self._seconds
         found = self._contexts().find(keys)
         return {key: context for key, context in found.items() if context.at >= oldest}
+
+    def once_a_visit(self, event: Event, context: RequestContext) -> Event:
+        """Give a look at a product the id that all looks of the visitor at it have for a while."""
+        try:
+            visitor = self._visitor(context)
+            address = (context.client_ip_address, context.client_user_agent)
+            if None not in address:
+                visitor["address"] = key_of("address", *address)
+            return once_a_visit(event, visitor)
+        except Exception as error:
+            self._client.failed("telling a look from another", error)
+            return event
 
     # ------------------------------------------------------------------ keeping
 

@@ -13,7 +13,6 @@ from capi_plugins._triggers import Trigger
 from capi_plugins.context_store import Identify, Row, key_of
 from capi_plugins.events import Event, UserData
 
-# Ids that nobody chose: nothing else will ever have the same.
 _RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST = 200
 _IDENTIFYING = ("external_id", "email", "phone")
@@ -27,12 +26,14 @@ class Subject:
         rows: Rows of the host's database: the order, the subscription.
         others: Keys of what else tells it: the event's id, the order's number.
         user: Who it is about, as far as that identifies a person.
+        trigger: Where the trigger stands that made it; None: no trigger did.
         fresh: Whether it came into being just now, so that nothing kept of it before is meant.
     """
 
     rows: tuple[Row, ...] = ()
     others: tuple[str, ...] = ()
     user: UserData = attrs.field(factory=UserData, repr=False)
+    trigger: str | None = None
     fresh: bool = False
 
     def known_as(self) -> list[str]:
@@ -75,7 +76,9 @@ def subject_of(
             if name in trigger.user_data
         }
     )
-    return Subject(rows=tuple(rows), others=tuple(others), user=user, fresh=fresh)
+    return Subject(
+        rows=tuple(rows), others=tuple(others), user=user, trigger=trigger.where, fresh=fresh
+    )
 
 
 def subject_of_event(event: Event) -> Subject:
@@ -85,12 +88,17 @@ def subject_of_event(event: Event) -> Subject:
         event: The event.
     """
     others: list[str] = []
-    if not _RANDOM.fullmatch(event.event_id):
+    if not is_random(event.event_id):
         others.append(key_of("event", event.event_id))
     order = event.custom_data.order_id
     if isinstance(order, str | int) and order:
         others.append(key_of("order", order))
     return Subject(others=tuple(others), user=event.user_data)
+
+
+def is_random(event_id: str) -> bool:
+    """Whether nobody chose an id, so that nothing else will ever have it."""
+    return _RANDOM.fullmatch(event_id) is not None
 
 
 def _text(lookup: Lookup | None, offer: Mapping[str, Any]) -> str | None:

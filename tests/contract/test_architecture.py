@@ -173,6 +173,7 @@ LAYERS = [
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
     {"_subjects"},
+    {"_once"},
     {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
     {"_remembering"},
     {"_capturing"},
