@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import attrs
 
-from capi_plugins.client_address import MOST_HOPS, parse_network
+from capi_plugins.client_address import MOST_HOPS, parse_networks
 from capi_plugins.section import Section, suggest
 
 __all__ = ["Section", "Settings", "suggest"]
@@ -337,11 +337,11 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
     networks = []
     for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            parse_network(text)
+            parse_networks(text)
         except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
-                "'10.0.0.0/8', an address, or 'unix'"
+                "'10.0.0.0/8', an address, 'cloudflare' or 'unix'"
             )
         else:
             networks.append(text)
