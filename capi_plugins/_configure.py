@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from capi_plugins import signals
+from capi_plugins import nudging, signals
 from capi_plugins._client import Client
+from capi_plugins._delivery import Nudger
 from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
@@ -23,11 +24,21 @@ from capi_plugins.outbox.base import Outbox
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_place import parse_place
-from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
+from capi_plugins.settings import (
+    IN_PROCESSES,
+    WORKERS,
+    DestinationSettings,
+    Section,
+    Settings,
+    suggest,
+)
 
 _log = logging.getLogger("capi_plugins.configure")
 _NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
 OutboxFactory = Callable[[Settings], Outbox]
+Nudging = Callable[[Settings, list[str]], Callable[[], Nudger] | None]
+"""Reads how workers elsewhere are told that something waits, and receives a sentence for each
+mistake. Returns what makes a nudger; None: nobody can be told."""
 
 
 def configure(
@@ -35,6 +46,7 @@ def configure(
     *,
     environ: Mapping[str, str] | None = None,
     outboxes: Mapping[str, OutboxFactory] | None = None,
+    nudgings: Mapping[str, Nudging] | None = None,
     plugins: Mapping[str, object] | None = None,
     user_data: Mapping[str, Any] | None = None,
     identify: Identify = lambda _: None,
@@ -46,6 +58,7 @@ def configure(
         raw: The ``CAPI`` dictionary.
         environ: Where secrets may stand (``CAPI_META_ACCESS_TOKEN``); default: the environment.
         outboxes: What an adapter adds to the values of ``CAPI["DELIVERY"]["OUTBOX"]``.
+        nudgings: What an adapter adds to the values of ``CAPI["DELIVERY"]["WORKER"]``.
         plugins: What an adapter adds to the built-in plugins, by name.
         user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
         identify: How an adapter tells rows of the host's database from other values.
@@ -80,8 +93,7 @@ def configure(
     )
     triggers = _triggers(settings, loaded, clock, problems)
     user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
-    if settings.delivery.worker == "celery":
-        problems.extend(_celery_problems(settings))
+    make_nudger = _nudger(settings, nudgings or {}, problems)
     if settings.segment:
         _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
@@ -99,28 +111,43 @@ def configure(
         clock=clock,
     )
     made.append(client)
-    if settings.delivery.worker == "celery":
-        _use_celery(client)
+    if make_nudger is not None:
+        client.delivering.nudge_with(make_nudger)
+        nudging.serve(client.delivering)
     return client
 
 
-def _celery_problems(settings: Settings) -> list[str]:
-    path = "CAPI['DELIVERY']"
+def _nudger(
+    settings: Settings, offered: Mapping[str, Nudging], problems: list[str]
+) -> Callable[[], Nudger] | None:
+    worker = settings.delivery.worker
+    if worker in IN_PROCESSES:
+        return None
+    known: dict[str, Nudging] = {"celery": _celery, **offered}
+    read = known.get(worker)
+    if read is not None:
+        return read(settings, problems)
+    if worker in WORKERS:
+        problems.append(
+            f"CAPI['DELIVERY']['WORKER'] {worker!r} is Django's, and this is not Django"
+        )
+    return None
+
+
+def _celery(settings: Settings, problems: list[str]) -> Callable[[], Nudger] | None:
+    path, app = "CAPI['DELIVERY']", settings.delivery.celery_app or ""
     if importlib.util.find_spec("celery") is None:
-        return [f"{path}['WORKER'] 'celery' needs Celery: pip install 'capi-plugins[celery]'"]
-    if "." not in (settings.delivery.celery_app or ""):
+        needs = "needs Celery: pip install 'capi-plugins[celery]'"
+        problems.append(f"{path}['WORKER'] 'celery' {needs}")
+        return None
+    if "." not in app:
         wanted = "the dotted path of your Celery app, such as 'shop.celery.app'"
-        return [f"{path}['CELERY_APP'] is required with the WORKER 'celery': {wanted}"]
-    return []
-
-
-def _use_celery(client: Client) -> None:
+        problems.append(f"{path}['CELERY_APP'] is required with the WORKER 'celery': {wanted}")
+        return None
     # Only those who use it pay for Celery.
-    from capi_plugins.celery_nudge import Nudges, serve  # noqa: PLC0415
+    from capi_plugins.celery_nudge import nudges  # noqa: PLC0415
 
-    app = client.settings.delivery.celery_app or ""
-    client.delivering.nudge_with(lambda: Nudges(app))
-    serve(client.delivering)
+    return lambda: nudges(app)
 
 
 def _check_segment(settings: Settings, problems: list[str]) -> None:

@@ -40,6 +40,22 @@ __all__ = [
     "parse_time",
 ]
 
+BROWSING = frozenset(
+    {
+        "PageView",
+        "ViewContent",
+        "ViewCategory",
+        "Search",
+        "FindLocation",
+        "CustomizeProduct",
+        "AddToWishlist",
+        "AddToCart",
+        "InitiateCheckout",
+        "AddPaymentInfo",
+    }
+)
+"""Events that tell what somebody looks at or tries. All others tell that something came about."""
+
 # Meta's oldest sensible second is 2001; anything above this is milliseconds (year 5138 in seconds).
 _MILLISECONDS_FROM = 100_000_000_000
 

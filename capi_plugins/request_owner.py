@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 
 from capi_plugins.context import RequestContext
 
 # Payment providers, mail services and the like call a host about somebody else.
-_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$")
+_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$", re.MULTILINE)
 _WEBHOOK_AGENT = re.compile(r"webhook|hookshot|captain-hook|^Stripe/|^PayPal", re.IGNORECASE)
 _BROWSER = re.compile(r"^(?:Mozilla|Opera)/")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -39,7 +40,7 @@ def owner_of(context: RequestContext, *, staff_are_visitors: bool = False) -> Ow
     if not context.in_request or (context.is_staff and not staff_are_visitors):
         return Owner.OTHER
     agent = context.client_user_agent or ""
-    if any(_SIGNED.search(name) for name in context.headers) or _WEBHOOK_AGENT.search(agent):
+    if _SIGNED.search("\n".join(context.headers)) or _is_webhook_agent(agent):
         return Owner.OTHER
     if (
         context.method in _SAFE
@@ -51,3 +52,9 @@ def owner_of(context: RequestContext, *, staff_are_visitors: bool = False) -> Ow
     ):
         return Owner.SHOPPER
     return Owner.UNCLEAR
+
+
+# Visitors share a few hundred user agents.
+@functools.lru_cache(maxsize=1024)
+def _is_webhook_agent(user_agent: str) -> bool:
+    return _WEBHOOK_AGENT.search(user_agent) is not None

@@ -22,7 +22,9 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
 CONTEXT_DAYS = 7.0
 MOST_CONTEXT_DAYS = 30
-WORKERS = ("thread", "external", "celery")
+IN_PROCESSES = ("thread", "external")
+"""Values of ``WORKER`` for those who send as long as their process lives."""
+WORKERS = (*IN_PROCESSES, "celery", "tasks")
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -73,7 +75,7 @@ class DeliverySettings:
 
     Attributes:
         outbox: ``auto``, ``memory``, ``immediate``, ``sqlite:///path``, or what the adapter offers.
-        worker: ``thread``, ``external`` or ``celery``.
+        worker: ``thread``, ``external``, ``celery`` or ``tasks``.
         batch_size: Most events in one request, 1 to 1000.
         max_attempts: Requests an event may fail in before it is given up.
         timeout: Seconds for one request.
@@ -81,6 +83,8 @@ class DeliverySettings:
         queue_size: Most deliveries in memory.
         queue_bytes: Most bytes of payload in memory.
         celery_app: Dotted path of the Celery app, when ``worker`` is ``celery``.
+        task_backend: Name of the backend in Django's ``TASKS``, when ``worker`` is ``tasks``.
+        task_queue: Its queue.
         database: Where the outbox ``database`` is; None: where the host's routers say.
         grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
@@ -94,6 +98,8 @@ class DeliverySettings:
     queue_size: int = 10_000
     queue_bytes: int = 32_000_000
     celery_app: str | None = None
+    task_backend: str = "default"
+    task_queue: str = "default"
     database: str | None = None
     grace: float = 60.0
 
@@ -306,6 +312,8 @@ def _delivery(top: Section) -> DeliverySettings:
         queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
         queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
         celery_app=section.take("CELERY_APP", str),
+        task_backend=section.take("TASK_BACKEND", str, base.task_backend),
+        task_queue=section.take("TASK_QUEUE", str, base.task_queue),
         database=section.take("DATABASE", str),
         grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )

@@ -16,6 +16,7 @@ import itertools
 import logging
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -25,7 +26,7 @@ import attrs
 
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Standing, Stored
-from capi_plugins.outbox.sqlite_contexts import SqliteContextStore
+from capi_plugins.outbox.sqlite_contexts import BYTES_EACH, SqliteContextStore
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -76,6 +77,7 @@ class SqliteOutbox:
         # for what the worker of its own process is doing.
         self._front = Door(place, self._locks)
         self._back = Door(place, self._locks)
+        self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
         self._overflow = Overflow(self._name, self._insert_overflow, clock)
         self._leased: dict[str, set[int]] = {}
         self._not_before: dict[str, float] = {}
@@ -99,11 +101,18 @@ class SqliteOutbox:
             with self._front.writing(_PUT_BUDGET) as connection:
                 duplicates = rows.insert(connection, deliveries, self._clock())
         except Unavailable as error:
-            return self._overflow.put(deliveries, error)
+            stored = self._displace(deliveries) if error.full else None
+            return stored or self._overflow.put(deliveries, error)
         self._overflow.works()
         if next(self._puts) % 256 == 0 and self._wal_size() > _WAL_BYTES_UNATTENDED:
             self._tidy_beside()
         return Stored(duplicates=tuple(duplicates))
+
+    def _displace(self, deliveries: Sequence[Delivery]) -> Stored | None:
+        """Store conversions in the place of page views; None: there is nothing to be gained."""
+        with contextlib.suppress(Unavailable), self._front.writing(_PUT_BUDGET) as connection:
+            return rows.displace(connection, deliveries, self._clock())
+        return None
 
     def _insert_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:
         with self._front.writing(budget) as connection:
@@ -341,11 +350,6 @@ class SqliteOutbox:
         self._front.close()
         self._back.close()
 
-    @property
-    def contexts(self) -> SqliteContextStore:
-        """Contexts of shoppers, in the same file; see ``KeepsContexts``."""
-        return SqliteContextStore(self._front)
-
     # ------------------------------------------------------------------ tidying
 
     def _tidy_now_and_then(self) -> None:
@@ -356,6 +360,9 @@ class SqliteOutbox:
 
     def _tidy_beside(self) -> None:
         """Tidy where no sender does, and not in the thread of a request."""
+        # While the interpreter is torn down a thread is waited for that never runs.
+        if sys.is_finalizing():
+            return
         with contextlib.suppress(RuntimeError):
             threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
 

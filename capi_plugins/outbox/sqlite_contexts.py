@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from capi_plugins.context_store import MOST_KEPT, ShopperContext
 from capi_plugins.outbox.sqlite_file import Door
 
+BYTES_EACH = 8_000
+"""Bytes of the file for each entry at most: an entry takes an eighth of that, events the rest."""
 _BUDGET = 0.05
 _FORGET_BUDGET = 10.0
 _PRUNE_SECONDS = 600.0
@@ -24,7 +26,7 @@ class SqliteContextStore:
 
     def __init__(self, door: Door, *, most: int = MOST_KEPT) -> None:
         self._door = door
-        self._most = most
+        self._most = min(most, MOST_KEPT)
         self._prune_from = 0.0
 
     def keep(

@@ -15,6 +15,7 @@ from django.db import connections
 from capi_django import model_triggers, rendering, signals, transactions
 from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
 from capi_plugins.context_store import Row
+from capi_plugins.nudging import Nudges
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings, Settings, suggest
 
@@ -79,7 +80,7 @@ def outbox_database(client: Client) -> str | None:
     """
     if client.settings.delivery.outbox not in _IN_DATABASE:
         return None
-    from capi_django.outbox import database, keeps  # noqa: PLC0415 - models are not loaded before
+    from capi_django.database import database, keeps  # noqa: PLC0415 - models are not loaded before
 
     alias = database(client.settings)
     return alias if keeps(alias) else None
@@ -180,6 +181,7 @@ def _make() -> _Made:
         made = configure(
             getattr(settings, "CAPI", None),
             outboxes=dict.fromkeys(_IN_DATABASE, _database_outbox),
+            nudgings={"tasks": _tasks},
             user_data=USER_DATA,
             identify=_identify,
         )
@@ -201,6 +203,17 @@ def _identify(value: object) -> Row | None:
     from capi_django.context_store import identify  # noqa: PLC0415 - models are not loaded before
 
     return identify(value)
+
+
+def _tasks(read: Settings, problems: list[str]) -> Callable[[], Nudges] | None:
+    try:
+        from capi_django import tasks_nudge  # noqa: PLC0415 - Django 5.2 has no tasks by itself
+    except ImportError:
+        problems.append(
+            "CAPI['DELIVERY']['WORKER'] 'tasks' needs Django 6.0, or the package django-tasks"
+        )
+        return None
+    return tasks_nudge.read(read, problems)
 
 
 def _check_database(delivery: DeliverySettings) -> None:

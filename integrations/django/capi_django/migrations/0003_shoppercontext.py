@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """What shoppers' own requests told, by key."""
 
-    dependencies: ClassVar = [("capi_django", "0001_initial")]
+    dependencies: ClassVar = [("capi_django", "0002_standings")]
 
     operations: ClassVar = [
         migrations.CreateModel(

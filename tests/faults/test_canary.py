@@ -10,7 +10,7 @@ import pytest
 
 from capi_plugins.cli.shops import examples
 from capi_plugins.sandbox import Fault, Sandbox
-from tests.processes.serving import LIMIT, environment
+from tests.faults.serving import LIMIT, environment
 
 TOKEN = "CANARYTOKEN8861"
 CANARIES = [TOKEN, "canary.ada", "7654321", "203.0.113.77", "Canarina"]
@@ -28,8 +28,15 @@ def sandbox():
         yield running
 
 
+@pytest.mark.fault("D13", "S1", "S10")
 @pytest.mark.parametrize("faults", FAULTS)
 def test_no_log_record_holds_a_secret_or_a_person(faults, sandbox, databases, box, tmp_path):
+    """A visit from the product page to the order, with every logger at DEBUG and the other
+    side answering well, badly, with a wrong token and with a refusal that repeats what it
+    was sent.
+
+    No log record holds the token, an address, a name or a number of the person.
+    """
     for module in ("flask_login", "flask_sqlalchemy", "flask_wtf"):
         pytest.importorskip(module)
     sandbox.inject(*FAULTS[faults])

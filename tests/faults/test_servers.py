@@ -15,7 +15,7 @@ import pytest
 
 from capi_plugins import configure
 from capi_plugins.sandbox import Fault
-from tests.processes.serving import (
+from tests.faults.serving import (
     EXIT_TIMEOUT,
     STORM_SECONDS,
     Visitors,
@@ -72,8 +72,16 @@ def assert_holds_nothing(pid, sandbox, box):
     assert len(threads(pid)) == 1
 
 
+@pytest.mark.fault("A3", "A7", "A8", "A10")
 @pytest.mark.parametrize(("shop", "kind"), SERVERS)
 def test_what_was_answered_arrives_once(shop, kind, serve, sandbox, box):
+    """Workers of gunicorn and uvicorn are killed at random while visitors come, then nobody
+    answers any more and the server is told to end by SIGTERM.
+
+    It ends within what it promises. Everything that was answered with 200 arrives after the
+    next start and counts once. A master that has loaded the app holds no file, no connection
+    and no thread of ours.
+    """
     server = serve(kind, shop)
     visitors = Visitors(server)
     visitors.come(5)
@@ -103,8 +111,13 @@ def test_what_was_answered_arrives_once(shop, kind, serve, sandbox, box):
     assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
 
 
+@pytest.mark.fault("A9")
 @pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2"])
 def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, sandbox):
+    """gunicorn replaces each worker after two requests, fifty times.
+
+    All of the 100 events arrive, once each.
+    """
     if "--preload" not in kind and STORM_SECONDS < 10:
         pytest.skip("loads the shop fifty times: CAPI_STORM_SECONDS is below 10")
     server = serve(f"{kind} --max-requests 2")
@@ -116,7 +129,12 @@ def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, 
     assert_counted_once(sandbox, visitors)
 
 
+@pytest.mark.fault("A7")
 def test_what_waits_in_memory_leaves_before_the_end(serve, sandbox):
+    """gunicorn is told to end while events wait in the memory of its workers.
+
+    They leave first, within the time the settings allow for it.
+    """
     server = serve("gunicorn -w 2 --threads 4", OUTBOX="memory", EXIT_TIMEOUT=20)
     sandbox.inject(Fault.latency(0.5, times=2))
     visitors = Visitors(server)
@@ -125,8 +143,13 @@ def test_what_waits_in_memory_leaves_before_the_end(serve, sandbox):
     assert set(searches(sandbox)) == set(visitors.acknowledged)
 
 
+@pytest.mark.fault("A7")
 @pytest.mark.parametrize("kind", ["gunicorn -k gevent", "gunicorn --threads 2"])
 def test_what_waits_in_memory_does_not_delay_the_end(kind, serve, sandbox):
+    """gunicorn is told to end while events wait in memory and the other side never answers.
+
+    It ends in time all the same.
+    """
     sandbox.inject(Fault.hang(times=None))
     server = serve(kind, OUTBOX="memory")
     visitors = Visitors(server)
@@ -135,12 +158,20 @@ def test_what_waits_in_memory_does_not_delay_the_end(kind, serve, sandbox):
     assert server.stop() < EXIT_TIMEOUT + 1 + SLACK
 
 
+@pytest.mark.fault("A13", "A3")
 @pytest.mark.parametrize("loading", ["", "--lazy-apps"])
 def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sandbox, box):
+    """uWSGI runs without threads, and its workers are killed while visitors come.
+
+    Everything answered with 200 is in the file, a warning says that nobody sends there, and
+    another process delivers all of it, once each.
+    """
     server = serve(f"uwsgi --processes 2 {loading}")
     visitors = Visitors(server)
     visitors.come(5)
     storm(server, visitors, STORM_SECONDS / 2)
+    if loading:
+        server.wait_for_workers(2)
     sandbox.inject(Fault.hang(times=None))
     visitors.come(2)
     assert server.stop() < EXIT_TIMEOUT + 1 + SLACK, server.said()

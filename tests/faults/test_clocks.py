@@ -74,8 +74,14 @@ def lead(client, number):
     )
 
 
+@pytest.mark.fault("D1")
 @pytest.mark.parametrize(("when", "jump"), [("waiting", -DAY), ("waiting", DAY), ("sending", -DAY)])
 def test_a_clock_that_is_set_delays_nothing(client, sandbox, wall, meanwhile, when, jump):
+    """The wall clock is set a day ahead or back while an event waits, and while one is sent.
+
+    Nothing is delayed by it, nothing dies, and later events follow as usual.
+    """
+
     def leap():
         wall.offset += jump
 
@@ -99,7 +105,12 @@ def test_a_clock_that_is_set_delays_nothing(client, sandbox, wall, meanwhile, wh
     assert len(sandbox.requests) <= 5
 
 
+@pytest.mark.fault("D1")
 def test_a_clock_that_stands_still_stops_nothing(client, sandbox, wall):
+    """The wall clock stands still while an event has to be tried again.
+
+    It is tried again and arrives, and so does the next.
+    """
     wall.stop()
     sandbox.inject(Fault.server_error())
     lead(client, 1)
@@ -110,7 +121,13 @@ def test_a_clock_that_stands_still_stops_nothing(client, sandbox, wall):
     assert len(sandbox.requests) == 3
 
 
+@pytest.mark.fault("D1")
 def test_a_clock_that_stands_still_keeps_no_processor_busy(client, sandbox, wall):
+    """The wall clock stands still and is set back while the other side says: come back in an
+    hour.
+
+    The process waits without using the processor, and without asking again and again.
+    """
     wall.stop()
     sandbox.inject(Fault.throttle(retry_after=3600, times=None))
     lead(client, 1)
@@ -125,7 +142,12 @@ def test_a_clock_that_stands_still_keeps_no_processor_busy(client, sandbox, wall
     assert len(sandbox.requests) <= 6
 
 
+@pytest.mark.fault("D1")
 def test_nothing_expires_before_its_time(client, sandbox, wall):
+    """The wall clock is set two days to and fro while the other side never answers.
+
+    No event is taken for too old; it arrives when answers come again.
+    """
     sandbox.inject(Fault.hang(times=None))
     lead(client, 1)
     for jump in (DAY, -2 * DAY, 2 * DAY, -DAY):

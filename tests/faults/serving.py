@@ -50,7 +50,16 @@ SHOPS = {
         "target": ["shop.wsgi:application"],
         "set_up": [["manage.py", "migrate", "--verbosity=0"], ["manage.py", "seed"]],
     },
+    "orders_flask": {"folder": str(HOSTS), "target": ["orders_flask:app"]},
+    "orders_django": {"folder": str(HOSTS), "target": ["orders_django:application"]},
 }
+
+
+def missing(reason):
+    """Skip a test for something that is not here; fail where everything has to be."""
+    if os.environ.get("CAPI_REQUIRE_SERVICES") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def environment(shop, database, url, delivery):
@@ -99,7 +108,7 @@ def command(server, shop, port):
     beside = str(Path(sys.executable).parent)
     found = shutil.which("uwsgi", path=os.pathsep.join([beside, os.environ["PATH"]]))
     if found is None:
-        pytest.skip("no uwsgi: 'pip install uwsgi' builds it where there is a C compiler")
+        missing("no uwsgi: 'pip install uwsgi' builds it where there is a C compiler")
     where = ["--http-socket", f"127.0.0.1:{port}", "--module", *SHOPS[shop]["target"]]
     return [found, "--master", "--die-on-term", "-H", sys.prefix, *where, *arguments]
 
@@ -130,6 +139,9 @@ class Server:
                 stderr=out,
                 start_new_session=True,
             )
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
         deadline = time.monotonic() + LIMIT
         while True:
             assert self.process.poll() is None, self.said()
@@ -161,23 +173,30 @@ class Server:
 
         A worker of gunicorn begins with the master's handlers, and a signal that comes then is
         lost: the master waits half a minute for such a worker to end. Only workers handle ABRT.
+        One of uWSGI does not listen while it loads the app, and says when it has.
         """
+
+        def listens(pid):
+            return catches(pid, signal.SIGABRT) or re.search(
+                rf"ready in .* pid: {pid} ", self.said()
+            )
+
         deadline = time.monotonic() + LIMIT
         while True:
             found = set(self.workers()) - self.killed
-            if len(found) == count and all(catches(pid, signal.SIGABRT) for pid in found):
+            if len(found) == count and all(listens(pid) for pid in found):
                 return
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.02)
 
-    def kill_one(self, rng):
+    def kill_one(self, rng, number=signal.SIGKILL):
         """Kill a worker; return whether there was one."""
         victims = sorted(set(self.workers()) - self.killed)
         if victims:
             victim = rng.choice(victims)
             self.killed.add(victim)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+                os.kill(victim, number)
         return bool(victims)
 
     def stop(self):
