@@ -31,7 +31,7 @@ $(VENV)/.uwsgi: $(VENV)/.demo
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.demo
-	@$(INSTALL) --group lint
+	@$(INSTALL) --group lint --group hosts
 	@touch $@
 
 demo: $(VENV)/.demo
@@ -64,6 +64,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/bench_capture.py
 	$(BIN)/python benchmarks/bench_delivery.py
 	$(BIN)/python benchmarks/bench_outbox.py
+	$(BIN)/python benchmarks/bench_segment.py
 
 clean:
 	rm -rf $(VENV) .nox dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -153,7 +153,31 @@ class Capturing:
             held: What the outbox holds of each.
             withdrawn: What it holds besides and must not send.
         """
+        return self._capture(events, contexts, held, withdrawn)[0]
+
+    def store(
+        self, events: Sequence[Event], context: RequestContext, reasons: Sequence[str]
+    ) -> bool:
+        """Take events to the outbox, and say whether it has all that is to be sent.
+
+        Args:
+            events: The events.
+            context: The request they happened in.
+            reasons: Why there are not more of them.
+        """
+        for reason in reasons:
+            self.dropped(None, None, reason)
+        return self._capture(events, [context] * len(events))[1]
+
+    def _capture(
+        self,
+        events: Sequence[Event],
+        contexts: Sequence[RequestContext],
+        held: Sequence[tuple[Delivery, ...]] = (),
+        withdrawn: Sequence[Delivery] = (),
+    ) -> tuple[list[Processed], bool]:
         results: list[Processed] = []
+        stored = True
         queued: list[tuple[Event, Delivery]] = []
         withdrawn = list(withdrawn)
         for number, (event, context) in enumerate(zip(events, contexts, strict=True)):
@@ -173,13 +197,14 @@ class Capturing:
                 self._client.failed("capture", error)
         try:
             if queued or withdrawn:
-                self._queue(queued, withdrawn)
+                stored = self._queue(queued, withdrawn)
         except Exception as error:
             self._client.failed("queueing", error)
             reason = f"the outbox failed: {type(error).__name__}"
             for event, delivery in queued:
                 self.dropped(event, delivery.destination, reason)
-        return results
+            stored = False
+        return results, stored
 
     def dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
         """Tell that an event, or what one destination would have got of it, is not sent.
@@ -215,7 +240,7 @@ class Capturing:
 
     def _queue(
         self, queued: Sequence[tuple[Event, Delivery]], withdrawn: Sequence[Delivery]
-    ) -> None:
+    ) -> bool:
         stored = self._delivering.put([delivery for _, delivery in queued], withdrawn)
         if stored.duplicates:
             reason = "duplicate: this event_id was queued within the last 48 hours"
@@ -224,6 +249,7 @@ class Capturing:
                     self.dropped(event, delivery.destination, reason)
         if stored.refused:
             signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
+        return not (stored.refused or stored.in_memory)
 
 
 def _delivery(result: Processed) -> Delivery | None:

@@ -18,6 +18,7 @@ from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
+from capi_plugins._receiving import Receiving
 from capi_plugins._remembering import Remembering
 from capi_plugins._scope import MOST_PENDING, About, Build, OnCommit, Pending, RequestScope, current
 from capi_plugins._subjects import Subject, subject_of
@@ -27,10 +28,10 @@ from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
 from capi_plugins.context_store import Identify
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
-from capi_plugins.exceptions import UnknownSource
+from capi_plugins.exceptions import WebhookError
 from capi_plugins.outbox.base import Outbox, OutboxStats
 from capi_plugins.settings import Settings
-from capi_plugins.sources.base import Source, SourceRequest
+from capi_plugins.sources.base import Source, SourceRequest, SourceResponse
 
 _log = logging.getLogger("capi_plugins.client")
 
@@ -84,6 +85,8 @@ class Client:
         remembering = Remembering(self, lambda: self._delivering.contexts, clock)
         self._capturing = Capturing(self, self._pipeline, self._delivering, remembering)
         self._active = settings.enabled and bool(destinations)
+        store = self._capturing.store if self._active else None
+        self._receiving = Receiving(self, store)
         self._closed = False
         self._at_exit = _close_at_exit(self)
 
@@ -164,8 +167,7 @@ class Client:
                 database stores what is known now in the transaction, so that the event is sent
                 even if this process does not live to build it.
             early: Makes the event from what is known now; default: ``build``.
-            about: Tells what the event is about, when it is built; see ``subject``. Default: what
-                the event itself says.
+            about: Tells what the event is about; see ``subject``. Default: the event itself does.
             early_about: Tells it from what is known now; default: ``about``.
         """
         if not self._active:
@@ -202,8 +204,6 @@ class Client:
     def created(self, about: About) -> None:
         """Say that the current request made something that may have events later.
 
-        If the request is the shopper's own, the context store remembers it as such.
-
         Args:
             about: Tells what it made, at the end of the request.
         """
@@ -229,14 +229,8 @@ class Client:
         matched: list[Pending] = []
         if self._active:
             try:
-                matched = [
-                    Pending(
-                        lambda trigger=trigger, offer=offer: trigger.build(offer()),  # type: ignore[misc]
-                        confirmed=True,
-                        subject=lambda trigger=trigger, offer=offer: self.subject(trigger, offer()),  # type: ignore[misc]
-                    )
-                    for trigger, offer in self.triggers.for_request(finished)
-                ]
+                found = self.triggers.for_request(finished)
+                matched = [Pending.of_trigger(*pair, self._identify) for pair in found]
             except Exception as error:
                 self.failed("matching triggers", error)
         self._finish(scope, matched)
@@ -311,15 +305,23 @@ class Client:
 
         Raises:
             UnknownSource: There is no such source.
-            WebhookError: The source refused the request.
+            WebhookError: The source refused the request, or the outbox did not take its events.
         """
-        found = self.sources.get(source)
-        if found is None:
-            raise UnknownSource(f"there is no source {source!r}")
-        events = list(found.events(request))
-        if self._active and events:
-            self._capturing.capture(events, [NO_REQUEST] * len(events))
-        return len(events)
+        return len(self._receiving.receive(source, request).events)
+
+    def answer(
+        self, source: str, request: SourceRequest, *, problem: WebhookError | None = None
+    ) -> SourceResponse:
+        """Take the events of a request to a source and return what it is answered; never raises.
+
+        It is a success only when the events are in the outbox.
+
+        Args:
+            source: Name of the source.
+            request: What arrived.
+            problem: What is wrong with it already; then it has no events.
+        """
+        return self._receiving.answer(source, request, problem)
 
     def failed(self, where: str, error: Exception) -> None:
         """Log that something of ours went wrong; the host never sees it.

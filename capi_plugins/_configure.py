@@ -7,8 +7,10 @@ import importlib.util
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from capi_plugins import nudging, signals
 from capi_plugins._client import Client
@@ -33,6 +35,9 @@ from capi_plugins.settings import (
     suggest,
 )
 
+if TYPE_CHECKING:
+    from capi_plugins.segment.plugin import SegmentPlugin
+
 _log = logging.getLogger("capi_plugins.configure")
 _NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
 OutboxFactory = Callable[[Settings], Outbox]
@@ -47,7 +52,7 @@ def configure(
     environ: Mapping[str, str] | None = None,
     outboxes: Mapping[str, OutboxFactory] | None = None,
     nudgings: Mapping[str, Nudging] | None = None,
-    plugins: Mapping[str, object] | None = None,
+    recipes: Mapping[str, object] | None = None,
     user_data: Mapping[str, Any] | None = None,
     identify: Identify = lambda _: None,
     clock: Callable[[], float] = time.time,
@@ -59,7 +64,7 @@ def configure(
         environ: Where secrets may stand (``CAPI_META_ACCESS_TOKEN``); default: the environment.
         outboxes: What an adapter adds to the values of ``CAPI["DELIVERY"]["OUTBOX"]``.
         nudgings: What an adapter adds to the values of ``CAPI["DELIVERY"]["WORKER"]``.
-        plugins: What an adapter adds to the built-in plugins, by name.
+        recipes: Plugins that an adapter adds, by name; ``CAPI["RECIPES"]`` chooses among them.
         user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
         identify: How an adapter tells rows of the host's database from other values.
         clock: Seconds since the epoch.
@@ -70,15 +75,20 @@ def configure(
     """
     problems: list[str] = []
     settings = Settings.read(raw, problems)
+    if not settings.user_data:
+        settings = attrs.evolve(settings, user_data=user_data or {})
     made: list[Client] = []
 
     def failed(plugin: str, hook: str, error: Exception) -> None:
         for client in made:
             signals.tell(signals.plugin_failed, client, plugin=plugin, hook=hook, error=error)
 
-    builtins = {**(plugins or {}), **builtin_plugins()}
+    segment = _segment(settings, clock, problems)
+    own = {"segment": segment} if segment else {}
+    offered = recipes or {}
+    chosen = {name: recipe for name, recipe in offered.items() if _is_chosen(name, settings)}
     try:
-        loaded = Plugins(settings, builtins, failed)
+        loaded = Plugins(settings, {**chosen, **builtin_plugins(), **own}, failed)
         loaded.configure(settings)
         types = loaded.destination_types()
         sources = loaded.sources()
@@ -91,11 +101,9 @@ def configure(
     destinations = _destinations(
         settings, types, os.environ if environ is None else environ, problems
     )
-    triggers = _triggers(settings, loaded, clock, problems)
-    user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
+    triggers = _triggers(settings, loaded, offered, clock, problems)
+    user_lookups = parse_user_data(settings, problems)
     make_nudger = _nudger(settings, nudgings or {}, problems)
-    if settings.segment:
-        _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -114,7 +122,13 @@ def configure(
     if make_nudger is not None:
         client.delivering.nudge_with(make_nudger)
         nudging.serve(client.delivering)
+    if segment:
+        segment.tap(client)
     return client
+
+
+def _is_chosen(recipe: str, settings: Settings) -> bool:
+    return settings.recipes == "auto" or recipe in settings.recipes
 
 
 def _nudger(
@@ -150,11 +164,16 @@ def _celery(settings: Settings, problems: list[str]) -> Callable[[], Nudger] | N
     return lambda: nudges(app)
 
 
-def _check_segment(settings: Settings, problems: list[str]) -> None:
+def _segment(
+    settings: Settings, clock: Callable[[], float], problems: list[str]
+) -> SegmentPlugin | None:
+    if not settings.segment:
+        return None
     # Most hosts have no such messages, and it would be an eighth of their import.
     from capi_plugins.segment import read_options  # noqa: PLC0415
+    from capi_plugins.segment.plugin import SegmentPlugin  # noqa: PLC0415
 
-    read_options(settings.segment, problems, parse_lookup)
+    return SegmentPlugin(read_options(settings.segment, problems, parse_lookup), clock)
 
 
 def _destinations(
@@ -221,7 +240,11 @@ def _variable(name: str, option: Option) -> str:
 
 
 def _triggers(
-    settings: Settings, plugins: Plugins, clock: Callable[[], float], problems: list[str]
+    settings: Settings,
+    plugins: Plugins,
+    offered: Iterable[str],
+    clock: Callable[[], float],
+    problems: list[str],
 ) -> list[Trigger]:
     found = []
     for number, data in enumerate(settings.triggers):
@@ -230,24 +253,26 @@ def _triggers(
             found.append(trigger)
     recipes = plugins.triggers(settings)
     if settings.recipes != "auto":
-        names = {plugin for plugin, _ in recipes}
+        names = {plugin for plugin, _ in recipes} | set(offered)
         problems.extend(
-            f"CAPI['RECIPES'] names {name!r}, which is not a recipe; {suggest(name, names)}"
+            f"CAPI['RECIPES'] names {name!r}, which is not a recipe for what is installed; "
+            f"{suggest(name, names)}"
             for name in settings.recipes
             if name not in names
         )
         recipes = [item for item in recipes if item[0] in (*settings.recipes, *_NO_RECIPES)]
-    for plugin, offered in recipes:
+    taken = {trigger.moment for trigger in found} - {None}
+    for plugin, rules in recipes:
         mistakes: list[str] = []
         parsed = [
             parse_trigger(data, f"{plugin}[{number}]", mistakes, clock)
-            for number, data in enumerate(offered)
+            for number, data in enumerate(rules)
         ]
         if mistakes:
             _log.error("recipe %s is left out: %s", plugin, "; ".join(mistakes))
         else:
-            found += [trigger for trigger in parsed if trigger is not None]
-    return found
+            found += [item for item in parsed if item is not None and item.moment not in taken]
+    return [trigger for trigger in found if trigger.enabled]
 
 
 def _outbox(

@@ -6,8 +6,10 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from capi_plugins._subjects import Subject
+from capi_plugins._subjects import Subject, subject_of
+from capi_plugins._triggers import Offer, Trigger
 from capi_plugins.context import NO_REQUEST, RequestContext
+from capi_plugins.context_store import Identify
 from capi_plugins.events import Event
 from capi_plugins.outbox.base import Delivery
 
@@ -35,6 +37,15 @@ class Pending:
         self.confirmed = confirmed
         self.subject = subject
         self.held: tuple[Delivery, ...] = ()
+
+    @classmethod
+    def of_trigger(cls, trigger: Trigger, offer: Offer, identify: Identify) -> Pending:
+        """Note what a trigger makes of a finished request."""
+        return cls(
+            lambda: trigger.build(offer()),
+            confirmed=True,
+            subject=lambda: subject_of(trigger, offer(), identify, fresh=False),
+        )
 
 
 class RequestScope:

@@ -6,8 +6,10 @@ the destinations' own options and are never shown.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -20,11 +22,10 @@ __all__ = ["Section", "Settings", "suggest"]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
-CONTEXT_DAYS = 7.0
-MOST_CONTEXT_DAYS = 30
 IN_PROCESSES = ("thread", "external")
 """Values of ``WORKER`` for those who send as long as their process lives."""
 WORKERS = (*IN_PROCESSES, "celery", "tasks")
+_PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -125,6 +126,8 @@ class Settings:
         autoload: Whether installed plugins are loaded by themselves.
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
+        journal: Folder in which is written down what becomes of events; None: nowhere.
+        url_prefix: Below which path the sources are mounted where no URLconf says so: ``/capi``.
         enabled: False: everything is accepted and nothing leaves.
     """
 
@@ -137,18 +140,28 @@ class Settings:
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
     browser: Mapping[str, Any] = attrs.field(factory=dict)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
-    context_days: float = CONTEXT_DAYS
+    context_days: float = 7.0
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
     disabled_plugins: frozenset[str] = frozenset()
     autoload: bool = True
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    journal: str | None = None
+    url_prefix: str = "/capi"
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
         """Return the options the host wrote for a plugin below ``PLUGIN_OPTIONS``."""
         return self.plugin_options.get(plugin, _EMPTY)
+
+    def user_paths(self, start: str) -> dict[str, Any]:
+        """Return ``USER_DATA`` as paths from where a user is, for a trigger of a recipe.
+
+        Args:
+            start: Where the user is: ``user``, ``order.customer``.
+        """
+        return {name: _below(start, value) for name, value in self.user_data.items()}
 
     @classmethod
     def read(cls, raw: object, problems: list[str]) -> Self:
@@ -180,10 +193,26 @@ class Settings:
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
+            journal=_folder(top, "JOURNAL"),
+            url_prefix=_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
         return settings
+
+
+def _folder(section: Section, key: str) -> str | None:
+    value = section.take(key, (str, os.PathLike))
+    path = None if value is None else os.fspath(value)
+    if path is not None and not PurePath(path).is_absolute():
+        section.wrong(key, "must be the absolute path of a folder, the same in all processes")
+    return path or None
+
+
+def _below(start: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return f"{start}.{value}"
+    return [_below(start, item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _strings(section: Section, key: str) -> list[str]:
@@ -325,10 +354,9 @@ def _delivery(top: Section) -> DeliverySettings:
 
 def _context_days(top: Section) -> float:
     section = Section(top.at("CONTEXT_STORE"), top.take("CONTEXT_STORE", Mapping), top.problems)
-    days = section.take("DAYS", (int, float), CONTEXT_DAYS)
-    if not 0 <= days <= MOST_CONTEXT_DAYS:
-        section.wrong("DAYS", f"must be between 0 (off) and {MOST_CONTEXT_DAYS}")
-        days = CONTEXT_DAYS
+    days = section.take("DAYS", (int, float), 7.0)
+    if not 0 <= days <= 30:  # noqa: PLR2004
+        section.wrong("DAYS", "must be between 0 (off) and 30")
     section.done()
     return float(days)
 
@@ -354,6 +382,14 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
         else:
             networks.append(text)
     return tuple(networks)
+
+
+def _url_prefix(top: Section) -> str:
+    value: str = top.take("URL_PREFIX", str, "/capi")
+    if value and not _PREFIX.fullmatch(value):
+        top.wrong("URL_PREFIX", "must be a path such as '/capi', or '' for the root")
+        return "/capi"
+    return value.rstrip("/")
 
 
 def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -10,6 +11,7 @@ from capi_plugins import Client, UserData
 from capi_plugins.cli.doors import current_door
 from capi_plugins.cli.shared_outbox import shared_outbox
 from capi_plugins.context_store import person
+from capi_plugins.journal import Journal
 
 
 @click.command()
@@ -33,6 +35,9 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     removed = outbox.forget(hashes)
     click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
     click.echo(f"context store: {contexts:,} removed")
+    if client.settings.journal is not None:
+        lines = Journal(Path(client.settings.journal)).forget(hashes)
+        click.echo(f"journal: {lines:,} lines removed")
     click.echo(
         "What a sender had in hand at this moment may have left: ask the destination to erase it."
     )

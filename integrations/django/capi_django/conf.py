@@ -12,7 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections
 
-from capi_django import model_triggers, rendering, signals, transactions
+from capi_django import model_triggers, recipes, rendering, signals, transactions
 from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
 from capi_plugins.context_store import Row
 from capi_plugins.nudging import Nudges
@@ -181,6 +181,7 @@ def _make() -> _Made:
         made = configure(
             getattr(settings, "CAPI", None),
             outboxes=dict.fromkeys(_IN_DATABASE, _database_outbox),
+            recipes=recipes.installed(),
             nudgings={"tasks": _tasks},
             user_data=USER_DATA,
             identify=_identify,

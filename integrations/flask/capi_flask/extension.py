@@ -7,10 +7,12 @@ from typing import Any
 
 from flask import Flask, current_app, has_app_context
 
+from capi_flask import recipes
 from capi_flask.identity import identify
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
 from capi_flask.outbox import auto_outbox
+from capi_flask.views import mount
 from capi_plugins import Client, ConfigurationError, Event, FlushResult, configure
 
 _log = logging.getLogger("capi_plugins.flask")
@@ -61,6 +63,7 @@ class Capi:
         client = configure(
             app.config.get("CAPI"),
             outboxes={"auto": auto_outbox(app)},
+            recipes=recipes.installed(),
             user_data=_USER_DATA,
             identify=identify,
         )
@@ -69,6 +72,7 @@ class Capi:
             client.close()
             raise ConfigurationError(problems)
         app.extensions["capi"] = installed
+        mount(app, client)
         if installed.active:
             installed.lifecycle = Lifecycle(installed)
             installed.lifecycle.connect(app)
