@@ -12,8 +12,10 @@ from typing import Protocol
 import attrs
 
 from capi_plugins._worker import Worker
+from capi_plugins.context_store import ContextStore, MemoryContextStore
 from capi_plugins.outbox.base import (
     Delivery,
+    KeepsContexts,
     Make,
     Outbox,
     OutboxStats,
@@ -59,6 +61,9 @@ class _Process:
         self.worker = worker
         self.nudger = nudger
         self.begun = False
+        self.contexts: ContextStore = (
+            outbox.contexts if isinstance(outbox, KeepsContexts) else MemoryContextStore()
+        )
 
 
 class Delivering:
@@ -200,6 +205,11 @@ class Delivering:
     def outbox(self) -> Outbox:
         """The outbox of this process."""
         return self._process().outbox
+
+    @property
+    def contexts(self) -> ContextStore:
+        """Where this process keeps contexts of shoppers: beside the deliveries."""
+        return self._process().contexts
 
     def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
         """Send what all processes of the outbox put, and do nothing else.

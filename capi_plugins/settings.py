@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import attrs
 
-from capi_plugins.client_address import MOST_HOPS, parse_network
+from capi_plugins.client_address import MOST_HOPS, parse_networks
 from capi_plugins.section import Section, suggest
 
 __all__ = ["Section", "Settings", "suggest"]
@@ -139,6 +139,7 @@ class Settings:
         user_data: ``UserData`` fields and where they are on the signed-in user.
         browser: What goes to the visitor's browser.
         delivery: Where deliveries wait and how they leave.
+        context_days: How long the context store remembers a shopper; 0: it is off.
         trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
         disabled_plugins: Names of plugins that are not to be loaded.
@@ -159,6 +160,7 @@ class Settings:
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
     browser: BrowserSettings = attrs.field(factory=BrowserSettings)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
+    context_days: float = 7.0
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
     disabled_plugins: frozenset[str] = frozenset()
@@ -204,6 +206,7 @@ class Settings:
             user_data=dict(top.take("USER_DATA", Mapping, _EMPTY)),
             browser=_browser(top),
             delivery=_delivery(top),
+            context_days=_context_days(top),
             trusted_proxies=_proxies(top),
             plugins=tuple(top.take("PLUGINS", (list, tuple), ())),
             disabled_plugins=frozenset(_strings(top, "DISABLED_PLUGINS")),
@@ -371,6 +374,15 @@ def _delivery(top: Section) -> DeliverySettings:
     return result
 
 
+def _context_days(top: Section) -> float:
+    section = Section(top.at("CONTEXT_STORE"), top.take("CONTEXT_STORE", Mapping), top.problems)
+    days = section.take("DAYS", (int, float), 7.0)
+    if not 0 <= days <= 30:  # noqa: PLR2004
+        section.wrong("DAYS", "must be between 0 (off) and 30")
+    section.done()
+    return float(days)
+
+
 def _proxies(top: Section) -> int | tuple[str, ...]:
     value = top.take("TRUSTED_PROXIES", (int, list, tuple), 0)
     if isinstance(value, int):
@@ -383,11 +395,11 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
     networks = []
     for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            parse_network(text)
+            parse_networks(text)
         except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
-                "'10.0.0.0/8', an address, or 'unix'"
+                "'10.0.0.0/8', an address, 'cloudflare' or 'unix'"
             )
         else:
             networks.append(text)

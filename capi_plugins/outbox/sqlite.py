@@ -29,6 +29,7 @@ from capi_plugins.outbox.base import (
     Standing,
     Stored,
 )
+from capi_plugins.outbox.sqlite_contexts import BYTES_EACH, SqliteContextStore
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -79,6 +80,7 @@ class SqliteOutbox:
         self._front = Door(place, self._locks)
         self._back = Door(place, self._locks)
         self._tidying = Tidying(place.path, self._back, self._locks, clock, retention)
+        self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
         self._overflow = Overflow(self._name, self._insert_overflow, clock)
         self._leased: dict[str, set[int]] = {}
         self._not_before: dict[str, float] = {}

@@ -36,6 +36,8 @@ CREATE TABLE standing (
     reason TEXT,
     stopped_until REAL
 ) WITHOUT ROWID;
+CREATE TABLE shopper (key TEXT PRIMARY KEY, at REAL NOT NULL, context TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX shopper_at ON shopper (at);
 """
 
 LONGEST_WAIT = 4_000.0

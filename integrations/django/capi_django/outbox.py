@@ -21,6 +21,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, transaction
 
 from capi_django import noticeboard
+from capi_django.context_store import DatabaseContextStore
 from capi_django.database import database, keeps, missing_tables
 from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
@@ -104,6 +105,11 @@ class DatabaseOutbox:
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
         self._pruned = -_PRUNE_SECONDS
+
+    @property
+    def contexts(self) -> DatabaseContextStore:
+        """Contexts of shoppers, in the same database; see ``KeepsContexts``."""
+        return DatabaseContextStore(self._alias)
 
     @property
     def durable(self) -> bool:
