@@ -6,7 +6,6 @@ the destinations' own options and are never shown.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -222,11 +221,10 @@ class Settings:
 
 
 def _folder(section: Section, key: str) -> str | None:
-    value = section.take(key, (str, os.PathLike))
-    path = None if value is None else os.fspath(value)
-    if path is not None and not PurePath(path).is_absolute():
+    path = section.take(key, (str, PurePath))
+    if path and not PurePath(path).is_absolute():
         section.wrong(key, "must be the absolute path of a folder, the same in all processes")
-    return path or None
+    return str(path) if path else None
 
 
 def _below(start: str, value: Any) -> Any:
