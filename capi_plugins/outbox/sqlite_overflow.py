@@ -20,6 +20,7 @@ _MOST_BYTES = 8_000_000
 _HOPELESS_SECONDS = 0.5
 _LOG_SECONDS = 60.0
 _EVERYTHING = 2**62
+_MOMENT = 0.05
 
 
 class Overflow:
@@ -41,6 +42,7 @@ class Overflow:
     ) -> None:
         self._name = name
         self._store = store
+        self._clock = clock
         self._memory = MemoryOutbox(max_deliveries=_MOST, max_bytes=_MOST_BYTES, clock=clock)
         self._lock = threading.Lock()
         self._storing = threading.Lock()
@@ -160,7 +162,11 @@ class Overflow:
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due."""
-        return self._memory.next_due(destination)
+        due = self._memory.next_due(destination)
+        if due is None and self._storing.locked():
+            # What is being moved shows neither here nor in the file.
+            return self._clock() + _MOMENT
+        return due
 
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something is in memory."""
