@@ -14,6 +14,14 @@ from tests.faults import serving
 from tests.faults.serving import EXIT_TIMEOUT, environment, set_up
 from tests.faults.shop_settings import settings
 from tests.faults.small_shop import SmallShop
+from tests.on_django.conftest import (  # noqa: F401 - fixtures
+    configure,
+    engine,
+    engines,
+    recorder,
+    tables,
+    view,
+)
 from tests.outbox.conftest import open_outbox, others, path  # noqa: F401 - fixtures
 
 
