@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from capi_plugins.sandbox import Sandbox
-from tests.faults.serving import EXIT_TIMEOUT, Server, environment, set_up
+from tests.faults.serving import EXIT_TIMEOUT, Server, environment, missing, set_up
 from tests.faults.shop_settings import settings
 from tests.faults.shops import PATIENT, Shop
 from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
@@ -59,9 +59,9 @@ def serve(tmp_path, databases, sandbox, box):
 
     def serve(server, shop="flask", **delivery):
         needed = {"flask": ("flask_login", "flask_sqlalchemy", "flask_wtf"), "django": ()}[shop]
-        for module in (*needed, *(["gevent"] if "gevent" in server else [])):
+        for module in (*needed, *(name for name in ("gevent", "uvicorn_worker") if name in server)):
             if importlib.util.find_spec(module) is None:
-                pytest.skip(f"{module} is not installed")
+                missing(f"{module} is not installed")
         wanted = {
             "OUTBOX": f"sqlite:///{box}",
             "TIMEOUT": 60,

@@ -101,7 +101,8 @@ def command(server, shop, port):
     name, *arguments = server.split()
     if name == "gunicorn":
         where = ["-b", f"127.0.0.1:{port}", "--no-control-socket"]
-        return [sys.executable, "-m", "gunicorn", *SHOPS[shop]["target"], *where, *arguments]
+        target = ["shop.asgi:application"] if "uvicorn" in server else SHOPS[shop]["target"]
+        return [sys.executable, "-m", "gunicorn", *target, *where, *arguments]
     if name == "uvicorn":
         where = ["--host", "127.0.0.1", "--port", str(port)]
         return [sys.executable, "-m", "uvicorn", "shop.asgi:application", *where, *arguments]

@@ -8,6 +8,7 @@ import pytest
 
 from capi_plugins import configure
 from capi_plugins.sandbox import Fault, Sandbox
+from tests.faults.clocks import WallClock
 
 DAY = 86_400.0
 
@@ -156,3 +157,29 @@ def test_nothing_expires_before_its_time(client, sandbox, wall):
     sandbox.clear_faults()
     sandbox.wait_for(1, timeout=20)
     assert client.stats().dead == 0
+
+
+@pytest.mark.fault("D1", "A6")
+def test_processes_whose_clock_jumps_go_on_where_they_were(open_shop, sandbox, tmp_path, until):
+    """The wall clock of two real processes jumps a day ahead and two days back, each time while a
+    batch of one of them is with the other side.
+
+    Nobody takes over what is on its way, nothing expires and nothing gets stuck: everything arrives
+    once.
+    """
+    clock = WallClock(tmp_path)
+    shops = [open_shop(environ=clock.environ.items(), TIMEOUT=60) for _ in range(2)]
+    for offset in (86_400, -86_400, 0):
+        seen = len(sandbox.requests)
+        sandbox.inject(Fault.late_answer(0.5))
+        until(lambda seen=seen: len(sandbox.requests) > seen)
+        clock.set(offset)
+        promised = len(shops[0].promised())
+        until(lambda promised=promised: len(shops[0].promised()) > promised + 5)
+    assert [shop.end() for shop in shops] == [0, 0]
+    rest = open_shop(per_second=1, TIMEOUT=60)
+    promised = {event_id for shop in shops for event_id in shop.promised()}
+    until(lambda: promised <= {found.payload["event_id"] for found in sandbox.accepted()})
+    assert rest.end() == 0
+    assert [found.payload["event_id"] for found in sandbox.events if found.duplicate] == []
+    assert sandbox.refused == []

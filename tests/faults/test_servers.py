@@ -1,4 +1,4 @@
-"""Whatever kills a process of a web server: what was answered with 200 arrives, and counts once.
+"""Whatever ends a process of a web server: what was answered with 200 arrives, and counts once.
 
 The storms are short; ``CAPI_STORM_SECONDS=60`` makes them long, and adds the servers that take
 long to begin a worker.
@@ -36,6 +36,7 @@ SERVERS = [
     ("flask", "gunicorn -w 2 -k gevent"),
     ("flask", "gunicorn -w 2 -k gevent --preload"),
     ("django", "gunicorn -w 2 --preload"),
+    ("django", "gunicorn -w 2 -k uvicorn_worker.UvicornWorker"),
     ("django", "uvicorn"),
     ("django", "uvicorn --workers 2"),
 ]

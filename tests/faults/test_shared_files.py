@@ -15,10 +15,11 @@ from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
 
 VERSION_1 = (Path(__file__).parents[1] / "data" / "outbox_version_1.sql").read_text()
-PUT = (
-    "INSERT INTO delivery "
-    "(destination, event_name, event_id, payload, expires_at, attempts, put_at) VALUES ('meta', 'Purchase', ?, ?, NULL, 0, ?)"
-)
+PUT = """
+INSERT INTO delivery
+    (destination, event_name, event_id, payload, expires_at, attempts, put_at)
+VALUES ('meta', 'Purchase', ?, ?, NULL, 0, ?)
+"""
 LOOK = "SELECT event_id, payload FROM delivery WHERE destination = 'meta' AND reason IS NULL"
 
 
