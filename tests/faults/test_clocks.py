@@ -95,12 +95,12 @@ def test_a_clock_that_is_set_delays_nothing(client, sandbox, wall, meanwhile, wh
         meanwhile.append(leap)
         sandbox.inject(Fault.server_error())
         lead(client, 1)
-    sandbox.wait_for(1, timeout=15)
+    sandbox.wait_for(1, timeout=40)
     lead(client, 2)
-    sandbox.wait_for(2, timeout=15)
+    sandbox.wait_for(2, timeout=40)
     wall.offset = 0.0
     lead(client, 3)
-    sandbox.wait_for(3, timeout=15)
+    sandbox.wait_for(3, timeout=40)
     assert client.flush(10)
     assert client.stats().dead == 0
     assert len(sandbox.requests) <= 5
@@ -115,9 +115,9 @@ def test_a_clock_that_stands_still_stops_nothing(client, sandbox, wall):
     wall.stop()
     sandbox.inject(Fault.server_error())
     lead(client, 1)
-    sandbox.wait_for(1, timeout=15)
+    sandbox.wait_for(1, timeout=40)
     lead(client, 2)
-    sandbox.wait_for(2, timeout=15)
+    sandbox.wait_for(2, timeout=40)
     assert client.stats().dead == 0
     assert len(sandbox.requests) == 3
 
@@ -155,7 +155,7 @@ def test_nothing_expires_before_its_time(client, sandbox, wall):
         wall.offset += jump
         client.flush(0.1)
     sandbox.clear_faults()
-    sandbox.wait_for(1, timeout=20)
+    sandbox.wait_for(1, timeout=40)
     assert client.stats().dead == 0
 
 
