@@ -7,7 +7,7 @@ ROUNDS ?= 1
 ONLY ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all faults lint bench clean help
+.PHONY: demo test test-all faults storm lint bench clean help
 
 help:
 	@echo "make demo            shop in the example shops and watch the events arrive"
@@ -15,6 +15,7 @@ help:
 	@echo "make test            lint, types and every test"
 	@echo "make test-all        the tests on every interpreter found, with old and new libraries"
 	@echo "make faults          kills, stops and breaks what it can; ROUNDS=10 does so ten times"
+	@echo "make storm ROUNDS=100 kills a shop's processes at random a hundred times, and counts"
 	@echo "make bench           speed, side by side with facebook_business and Segment"
 
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -23,8 +24,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(INSTALL) -e ".[django,flask]" --group test
 	@touch $@
 
-$(VENV)/.uwsgi: $(VENV)/.demo
-	@$(INSTALL) --group uwsgi || echo "no uWSGI: it is built from source, with a C compiler"
+$(VENV)/.faults: $(VENV)/.demo
+	@$(INSTALL) --group faults || echo "no uWSGI: it is built from source, with a C compiler"
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.demo
@@ -40,17 +41,20 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/python tests/typing/run_pyright.py
 
-test: lint $(VENV)/.uwsgi
+test: lint $(VENV)/.faults
 	$(BIN)/python -m pytest
 
 test-all: $(VENV)/.lint
 	$(BIN)/nox
 
-faults: $(VENV)/.uwsgi
+faults: $(VENV)/.faults
 	@for round in $$(seq $(ROUNDS)); do \
 		echo "round $$round of $(ROUNDS)"; \
 		$(BIN)/python -m pytest -q -n 4 -x tests/faults $(if $(ONLY),--fault $(ONLY)) || exit 1; \
 	done
+
+storm: $(VENV)/.demo
+	CAPI_STORM_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/faults/test_storms.py
 
 bench: $(VENV)/.demo
 	@$(INSTALL) --group bench

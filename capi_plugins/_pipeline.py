@@ -117,7 +117,7 @@ class Pipeline:
             return Processed(event, name, reason=decision.reason)
         except InvalidEvent as error:
             return Processed(event, name, reason=str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _log.error(
                 "destination %s failed on %s with %s", name, event.event_name, type(error).__name__
             )

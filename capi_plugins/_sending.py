@@ -103,7 +103,7 @@ class Sending:
         Returns:
             Whether there was a batch that was dealt with.
         """
-        now = self._clock()
+        now, began = self._clock(), time.monotonic()
         destination = self._destination(lane.name)
         limit = self._settings.batch_size
         most = 4_000_000
@@ -112,12 +112,33 @@ class Sending:
         batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=max(now, due))
         if not batch:
             return False
+        try:
+            self._settle(lane, destination, batch, deadline, now)
+        except BaseException:
+            # A thread may be killed by an exception at any line, and what nobody gives back would
+            # wait for this process to end. What is settled already stays so.
+            self._outbox.retry(batch, at=now, attempt=False)
+            raise
+        lane.recovering = lane.recovering and len(batch) >= limit
+        if lane.recovering and deadline is None and not self.ending:
+            # What waits from an outage must not become the next one.
+            time.sleep(max(0.0, began + PACE - time.monotonic()))
+        return True
+
+    def _settle(
+        self,
+        lane: Lane,
+        destination: Destination | None,
+        batch: Sequence[Delivery],
+        deadline: float | None,
+        now: float,
+    ) -> None:
         expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]
         if expired:
             self._die(expired, "expired: too old for the destination")
             batch = [item for item in batch if item.expires_at is None or item.expires_at > now]
         if not batch:
-            return True
+            return
         # Asked last, with the batch in hand: whoever had the destination before has told by now.
         held_until = self._standings.held_until(lane.name, destination, now=now)
         if held_until > now:
@@ -127,13 +148,7 @@ class Sending:
             outcome = Outcome(verdict=Verdict.STOP, reason="no destination of this name exists")
             self._postpone(lane, None, batch, outcome)
         else:
-            began = time.monotonic()
             self._deliver(lane, destination, batch, deadline)
-            lane.recovering = lane.recovering and len(batch) >= limit
-            if lane.recovering and deadline is None and not self.ending:
-                # What waits from an outage must not become the next one.
-                time.sleep(max(0.0, began + PACE - time.monotonic()))
-        return True
 
     def _deliver(
         self,

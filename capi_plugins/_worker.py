@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -192,7 +193,8 @@ class Worker:
             return self._changed.wait_for(lambda: self._news != seen, timeout)
 
     def _start(self, lane: Lane) -> bool:
-        if self._closed:
+        # Python ends threads by now, and whoever starts one waits for it forever.
+        if self._closed or sys.is_finalizing():
             return False
         if lane.thread is not None and lane.thread.is_alive():
             return True
@@ -221,9 +223,10 @@ class Worker:
         return None if due is None else max(due, lane.not_before)
 
     def _run(self, lane: Lane) -> None:
+        wait = 0.0
         while True:
-            wait = None
             try:
+                self._rest(lane, wait)
                 self._look_around()
                 due = self._wait_until_due(lane)
                 if due is None:
@@ -232,19 +235,23 @@ class Worker:
                     if self._closed:
                         return
                     lane.sending = True
-                lane.not_before = 0.0
+                lane.not_before = wait = 0.0
                 self._sending.step(lane, None, due=due)
-            except Exception as error:
-                # The outbox failed: whatever a destination does ends in an outcome.
+            except BaseException as error:
+                # The outbox failed, or the thread was to be killed: whatever a destination does
+                # ends in an outcome, and nothing but the end of the process ends a lane.
                 _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
                 lane.failures += 1
                 wait = backoff(lane.failures)
                 lane.not_before = self._clock() + wait
-            with self._changed:
-                lane.sending = False
-                self._tell_lanes()
-                if wait is not None and not self._closed:
-                    self._changed.wait(wait)
+
+    def _rest(self, lane: Lane, wait: float) -> None:
+        """Tell that a lane does not send just now, and wait after a failure."""
+        with self._changed:
+            lane.sending = False
+            self._tell_lanes()
+            if wait and not self._closed:
+                self._changed.wait(wait)
 
     def _look_around(self) -> None:
         """Once, look for what earlier processes have left in a durable outbox."""

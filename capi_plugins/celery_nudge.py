@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import threading
 import time
 import weakref
@@ -108,7 +109,8 @@ class Nudges:
         """
         with self._lock:
             self._names.update(destinations)
-            if self._thread is not None:
+            # While the interpreter is torn down a thread is waited for that never runs.
+            if self._thread is not None or sys.is_finalizing():
                 return
             thread = threading.Thread(target=self._run, name="capi-nudge", daemon=True)
             try:

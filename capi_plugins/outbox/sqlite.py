@@ -16,6 +16,7 @@ import itertools
 import logging
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -359,6 +360,9 @@ class SqliteOutbox:
 
     def _tidy_beside(self) -> None:
         """Tidy where no sender does, and not in the thread of a request."""
+        # While the interpreter is torn down a thread is waited for that never runs.
+        if sys.is_finalizing():
+            return
         with contextlib.suppress(RuntimeError):
             threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,7 +21,7 @@ _MOST_BYTES = 8_000_000
 _HOPELESS_SECONDS = 0.5
 _LOG_SECONDS = 60.0
 _EVERYTHING = 2**62
-_MOMENT = 0.05
+_ON_THE_MOVE = 0.25
 
 
 class Overflow:
@@ -46,6 +47,7 @@ class Overflow:
         self._memory = MemoryOutbox(max_deliveries=_MOST, max_bytes=_MOST_BYTES, clock=clock)
         self._lock = threading.Lock()
         self._storing = threading.Lock()
+        self._clock = clock
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._problem: str | None = None
@@ -161,11 +163,11 @@ class Overflow:
         return self._memory.forget(needles)
 
     def next_due(self, destination: str) -> float | None:
-        """When the next delivery is due."""
+        """When the next delivery is due, or when to look again while some are on the move."""
         due = self._memory.next_due(destination)
-        if due is None and self._storing.locked():
-            # What is being moved shows neither here nor in the file.
-            return self._clock() + _MOMENT
+        if due is None and self._memory.stats().waiting:
+            # They are in nobody's sight while they are written, and nobody is told when they are.
+            return self._clock() + _ON_THE_MOVE
         return due
 
     def waiting_for(self) -> Collection[str]:
@@ -180,7 +182,8 @@ class Overflow:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is not None or self._stop.is_set():
+            # While the interpreter is torn down a thread is waited for that never runs.
+            if self._thread is not None or self._stop.is_set() or sys.is_finalizing():
                 return
             thread = threading.Thread(target=self._run, name="capi-outbox", daemon=True)
             try:

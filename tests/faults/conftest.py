@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import time
 
 import pytest
@@ -11,8 +12,9 @@ from capi_plugins.builtin.http import HttpSender
 from capi_plugins.sandbox import Sandbox
 from tests.core.test_http import Server
 from tests.faults import serving
-from tests.faults.serving import EXIT_TIMEOUT, environment, set_up
+from tests.faults.serving import EXIT_TIMEOUT, environment, missing, set_up
 from tests.faults.shop_settings import settings
+from tests.faults.shops import PATIENT, Shop
 from tests.faults.small_shop import SmallShop
 from tests.on_django.conftest import (  # noqa: F401 - fixtures
     configure,
@@ -22,7 +24,7 @@ from tests.on_django.conftest import (  # noqa: F401 - fixtures
     tables,
     view,
 )
-from tests.outbox.conftest import open_outbox, others, path  # noqa: F401 - fixtures
+from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
 
 
 def pytest_addoption(parser):
@@ -72,9 +74,9 @@ def serve(tmp_path, databases, sandbox, box):
 
     def serve(server, shop="flask", **delivery):
         needed = {"flask": ("flask_login", "flask_sqlalchemy", "flask_wtf"), "django": ()}[shop]
-        for module in (*needed, *(["gevent"] if "gevent" in server else [])):
+        for module in (*needed, *(name for name in ("gevent", "uvicorn_worker") if name in server)):
             if importlib.util.find_spec(module) is None:
-                pytest.skip(f"{module} is not installed")
+                missing(f"{module} is not installed")
         wanted = {
             "OUTBOX": f"sqlite:///{box}",
             "TIMEOUT": 60,
@@ -92,17 +94,17 @@ def serve(tmp_path, databases, sandbox, box):
 
 
 @pytest.fixture
-def open_shop(sandbox, box):
+def small_shop(sandbox, box):
     """Returns a function that opens a small shop, whose outbox is the file at ``box``."""
     opened = []
 
-    def open_shop(*, url=None, outbox=None, clock=time.time, meta=(), **delivery):
+    def small_shop(*, url=None, outbox=None, clock=time.time, meta=(), **delivery):
         wanted = settings(url or sandbox.url, outbox or box, **delivery)
         wanted["DESTINATIONS"]["meta"].update(meta)
         opened.append(SmallShop(wanted, clock))
         return opened[-1]
 
-    yield open_shop
+    yield small_shop
     for shop in opened:
         shop.close()
 
@@ -140,3 +142,21 @@ def sender():
     made = HttpSender()
     yield made
     made.capi_shutdown()
+
+
+@pytest.fixture
+def open_shop(tmp_path, sandbox, path):  # noqa: F811
+    """Returns a function that runs a shop without the web, see ``shops.py``."""
+    shops = []
+
+    def open_shop(per_second=40.0, environ=(), **delivery):
+        wanted = settings(sandbox.url, path, **{**PATIENT, **delivery})
+        shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second, **dict(environ)))
+        return shops[-1]
+
+    open_shop.all = shops
+    yield open_shop
+    for shop in shops:
+        if shop.process.poll() is None:
+            shop.process.send_signal(signal.SIGCONT)
+            shop.kill()

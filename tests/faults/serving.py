@@ -50,6 +50,8 @@ SHOPS = {
         "target": ["shop.wsgi:application"],
         "set_up": [["manage.py", "migrate", "--verbosity=0"], ["manage.py", "seed"]],
     },
+    "orders_flask": {"folder": str(HOSTS), "target": ["orders_flask:app"]},
+    "orders_django": {"folder": str(HOSTS), "target": ["orders_django:application"]},
 }
 
 
@@ -99,7 +101,8 @@ def command(server, shop, port):
     name, *arguments = server.split()
     if name == "gunicorn":
         where = ["-b", f"127.0.0.1:{port}", "--no-control-socket"]
-        return [sys.executable, "-m", "gunicorn", *SHOPS[shop]["target"], *where, *arguments]
+        target = ["shop.asgi:application"] if "uvicorn" in server else SHOPS[shop]["target"]
+        return [sys.executable, "-m", "gunicorn", *target, *where, *arguments]
     if name == "uvicorn":
         where = ["--host", "127.0.0.1", "--port", str(port)]
         return [sys.executable, "-m", "uvicorn", "shop.asgi:application", *where, *arguments]
@@ -137,6 +140,9 @@ class Server:
                 stderr=out,
                 start_new_session=True,
             )
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
         deadline = time.monotonic() + LIMIT
         while True:
             assert self.process.poll() is None, self.said()
@@ -167,24 +173,35 @@ class Server:
         """Wait until this many workers listen to signals.
 
         A worker of gunicorn begins with the master's handlers, and a signal that comes then is
-        lost: the master waits half a minute for such a worker to end. Only workers handle ABRT.
+        lost: the master waits half a minute for such a worker to end. Only workers handle ABRT,
+        except uvicorn's, which alone do not handle HUP.
+        One of uWSGI does not listen while it loads the app, and says when it has.
         """
+
+        def listens(pid):
+            of_uvicorn = catches(pid, signal.SIGTERM) and not catches(pid, signal.SIGHUP)
+            return (
+                of_uvicorn
+                or catches(pid, signal.SIGABRT)
+                or re.search(rf"ready in .* pid: {pid} ", self.said())
+            )
+
         deadline = time.monotonic() + LIMIT
         while True:
             found = set(self.workers()) - self.killed
-            if len(found) == count and all(catches(pid, signal.SIGABRT) for pid in found):
+            if len(found) == count and all(listens(pid) for pid in found):
                 return
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.02)
 
-    def kill_one(self, rng):
+    def kill_one(self, rng, number=signal.SIGKILL):
         """Kill a worker; return whether there was one."""
         victims = sorted(set(self.workers()) - self.killed)
         if victims:
             victim = rng.choice(victims)
             self.killed.add(victim)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+                os.kill(victim, number)
         return bool(victims)
 
     def stop(self):

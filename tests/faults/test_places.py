@@ -106,7 +106,7 @@ def test_file_systems_of_other_machines_are_refused(path, monkeypatch, kind, ref
 
     It is refused with a reason; disks of this machine, memory and overlays are not.
     """
-    monkeypatch.setattr(sqlite_place, "_type_of", lambda device, lines: kind)
+    monkeypatch.setattr(sqlite_place, "_kind", lambda device: kind)
     assert any(kind in problem for problem in place_problems(path)) is refused
 
 

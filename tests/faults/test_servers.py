@@ -1,4 +1,4 @@
-"""Whatever kills a process of a web server: what was answered with 200 arrives, and counts once.
+"""Whatever ends a process of a web server: what was answered with 200 arrives, and counts once.
 
 The storms are short; ``CAPI_STORM_SECONDS=60`` makes them long, and adds the servers that take
 long to begin a worker.
@@ -36,6 +36,7 @@ SERVERS = [
     ("flask", "gunicorn -w 2 -k gevent"),
     ("flask", "gunicorn -w 2 -k gevent --preload"),
     ("django", "gunicorn -w 2 --preload"),
+    ("django", "gunicorn -w 2 -k uvicorn_worker.UvicornWorker"),
     ("django", "uvicorn"),
     ("django", "uvicorn --workers 2"),
 ]
@@ -170,6 +171,8 @@ def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sand
     visitors = Visitors(server)
     visitors.come(5)
     storm(server, visitors, STORM_SECONDS / 2)
+    if loading:
+        server.wait_for_workers(2)
     sandbox.inject(Fault.hang(times=None))
     visitors.come(2)
     assert server.stop() < EXIT_TIMEOUT + 1 + SLACK, server.said()

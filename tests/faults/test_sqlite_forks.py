@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from tests.outbox.other_process import ROOT, ids
 
 START = """
@@ -42,8 +44,13 @@ def waiting(open_outbox):
     return sorted(ids(found))
 
 
+@pytest.mark.fault("A11")
 def test_a_child_stores_what_outlives_everybody(open_outbox, path):
-    """What a child commits beside an inherited connection is lost when the last other one goes."""
+    """A child of a fork stores events beside its parent, which closes the file, and a
+    stranger reads it in between.
+
+    All of the events are there in the end.
+    """
     code = """
         outbox.put([delivery("master")])
         up, told = os.pipe()
@@ -70,7 +77,12 @@ def test_a_child_stores_what_outlives_everybody(open_outbox, path):
     assert waiting(open_outbox) == ["child 1", "child 2", "master"]
 
 
+@pytest.mark.fault("A11")
 def test_the_parent_goes_on_after_a_fork(open_outbox, path):
+    """A process forks again and again while a batch of its own is on its way.
+
+    It settles the batch and stores further events; nothing is doubled or lost.
+    """
     code = """
         for number in range(5):
             outbox.put([delivery(f"before {number}")])
@@ -88,7 +100,12 @@ def test_the_parent_goes_on_after_a_fork(open_outbox, path):
     assert len(waiting(open_outbox)) == 5
 
 
+@pytest.mark.fault("A12")
 def test_a_child_is_not_held_up_by_a_lock_somebody_held_at_the_fork(open_outbox, path):
+    """A process forks forty times while three of its threads store, take and settle.
+
+    Every child stores its event within a second.
+    """
     code = """
         import threading
         over = threading.Event()
@@ -124,8 +141,13 @@ def test_a_child_is_not_held_up_by_a_lock_somebody_held_at_the_fork(open_outbox,
     assert waiting(open_outbox) == sorted(f"child {number}" for number in range(40))
 
 
+@pytest.mark.fault("A11")
 def test_a_child_of_a_fork_in_c_keeps_its_hands_off_the_inherited_file(open_outbox, path):
-    """Such a fork runs no hooks, as under uWSGI; nothing may be lost or hang."""
+    """A process that has the file open forks in C, past Python, as uWSGI does.
+
+    The child keeps its event in memory, says so and can send it from there; the events of the
+    parent are safe.
+    """
     code = """
         import ctypes
         fork = ctypes.PyDLL(None).fork
@@ -151,7 +173,12 @@ def test_a_child_of_a_fork_in_c_keeps_its_hands_off_the_inherited_file(open_outb
     assert waiting(open_outbox) == ["parent", "parent too"]
 
 
+@pytest.mark.fault("A11")
 def test_a_child_of_a_fork_in_c_uses_the_file_if_the_parent_had_not_opened_it(open_outbox, path):
+    """A process that has not opened the file yet forks in C.
+
+    The child stores its event in the file.
+    """
     code = """
         import ctypes
         pid = ctypes.PyDLL(None).fork()
@@ -165,7 +192,12 @@ def test_a_child_of_a_fork_in_c_uses_the_file_if_the_parent_had_not_opened_it(op
     assert waiting(open_outbox) == ["child"]
 
 
+@pytest.mark.fault("A11", "A14")
 def test_a_forked_process_is_another_sender(open_outbox, path):
+    """A process forks while a batch of its own is on its way, and dies.
+
+    The child sends nothing meanwhile; the batch is there for whoever comes next.
+    """
     code = """
         outbox.put([delivery("1"), delivery("2")])
         assert ids(outbox.take("paper", limit=1, max_bytes=1000, now=0)) == ["1"]
