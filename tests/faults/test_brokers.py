@@ -89,7 +89,7 @@ def test_a_redis_that_is_killed_loses_no_event(web, worker, lead, sandbox, until
         names = [str(number) for number in range(20)]
         assert lead(client, *names) < 0.5
         redis.start()
-        until(lambda: accepted(sandbox) == sorted(["before", *names]), 60)
+        until(lambda: accepted(sandbox) == sorted(["before", *names]), 150)
     finally:
         redis.remove()
 
@@ -150,6 +150,6 @@ def test_a_rabbitmq_that_goes_and_comes_back_loses_no_event(web, worker, lead, s
         names = [str(number) for number in range(20)]
         assert lead(client, *names) < 0.5
         cable.mend()
-        until(lambda: accepted(sandbox) == sorted(["before", *names]), 60)
+        until(lambda: accepted(sandbox) == sorted(["before", *names]), 150)
     finally:
         cable.cut()

@@ -87,21 +87,22 @@ def test_an_event_exists_if_its_order_does_though_postgresql_crashes(
     commits, once each.
     """
     shop = Shop(settings, sandbox.url, known("crashing", postgres.settings))
-    over = threading.Event()
+    made = threading.Semaphore(0)
 
     def crash():
         for _ in range(3):
-            time.sleep(0.3)
+            for _ in range(10):
+                made.acquire(timeout=60)
             postgres.crash()
-        over.set()
 
     crashing = threading.Thread(target=crash)
     crashing.start()
     number, failed = 0, 0
-    while not over.is_set() or number < 50:
+    while crashing.is_alive():
         number += 1
         try:
             shop.order(str(number))
+            made.release()
         except Error:
             failed += 1
             connections[shop.alias].close()

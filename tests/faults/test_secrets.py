@@ -92,7 +92,7 @@ def test_no_command_shows_the_token(tmp_path, box):
             f'[DELIVERY]\nOUTBOX = "sqlite:///{box}"\nWORKER = "external"\n'
         )
         for arguments in (
-            ["check"], ["plugins"], ["deliver", "--once"], ["status"], ["dead", "list"],
+            ["check"], ["deliver", "--once"], ["status"],
         ):  # fmt: skip
             done = subprocess.run(
                 [CAPI, "--config", "capi.toml", *arguments],

@@ -107,7 +107,7 @@ def test_four_senders_never_have_the_same_row_at_the_same_time(shop, tmp_path):
     outbox = relay(shop.alias)
     outbox.put([bare_delivery(Event(event_name="Lead", event_id=str(n))) for n in range(300)])
     relays = [run(shop, ledger, "take", 20) for _ in range(4)]
-    assert [process.wait(60) for process in relays] == [0, 0, 0, 0]
+    assert [process.wait(120) for process in relays] == [0, 0, 0, 0]
     told = ledger.read_text().split()
     assert sorted(told, key=int) == [str(n) for n in range(300)]
     outbox.close()
