@@ -42,6 +42,20 @@ class Standings:
         # Later than that, and the clock was set back since.
         return until if until <= now + STOPPED else 0.0
 
+    def is_stopped(self, name: str, destination: Destination | None) -> bool:
+        """Whether it is stopped, as far as anybody knows: another process may have got through.
+
+        Args:
+            name: The destination's name.
+            destination: The destination.
+        """
+        known = self._known(name)
+        return (
+            known is not None
+            and known.stopped_until is not None
+            and known.configuration == fingerprint(destination)
+        )
+
     def answered(self, name: str, destination: Destination, *, now: float) -> None:
         """Note that a destination deals with what it gets, accepted or refused.
 
@@ -124,6 +138,16 @@ def fingerprint(destination: Destination | None) -> str:
     if destination is None:
         return ""
     kind = type(destination)
-    options = sorted((name, repr(value)) for name, value in destination.options.items())
+    options = sorted((name, repr(_now(value))) for name, value in destination.options.items())
     described = repr((kind.__module__, kind.__qualname__, options))
     return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def _now(option: object) -> object:
+    """Ask options that are functions what they are now."""
+    if not callable(option):
+        return option
+    try:
+        return option()
+    except Exception:
+        return None

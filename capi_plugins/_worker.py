@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from capi_plugins._retry import CAP, LONGEST_WISH, backoff
-from capi_plugins._sending import Lane, Sending
+from capi_plugins._sending import LOOK, Lane, Sending
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings
@@ -66,9 +66,15 @@ class Worker:
     def wake(self, destinations: Iterable[str]) -> None:
         """Have the lanes of some destinations look into the outbox."""
         with self._changed:
+            news = False
             for name in destinations:
-                self._start(self._lane(name))
-            self._tell_lanes()
+                lane = self._lane(name)
+                self._start(lane)
+                # What comes while a destination rests changes nothing before the rest is over, and
+                # a lane that wakes up takes time from the request that woke it.
+                news = news or lane.idle or lane.not_before <= self._clock()
+            if news:
+                self._tell_lanes()
 
     def run_inline(self, *, timeout: float | None = None, only: str | None = None) -> None:
         """Deliver what is due in the calling thread.
@@ -83,6 +89,7 @@ class Worker:
                 continue
             with self._changed:
                 lane = self._lane(name)
+            self._sending.look_again(lane)
             while lane.not_before <= self._clock() and not self._is_over(deadline):
                 if not self._sending.step(lane, deadline):
                     break
@@ -171,7 +178,8 @@ class Worker:
     def stopped(self) -> list[str]:
         """Names of the destinations that were stopped because of their configuration."""
         with self._changed:
-            return sorted(lane.name for lane in self._lanes.values() if lane.stopped)
+            lanes = list(self._lanes.values())
+        return sorted(lane.name for lane in lanes if self._sending.is_stopped(lane))
 
     # ------------------------------------------------------------------ lanes
 
@@ -235,7 +243,7 @@ class Worker:
                         return
                     lane.sending = True
                 lane.not_before = wait = 0.0
-                self._sending.step(lane, None, due=due)
+                self._sending.step(lane, None, due=due, several=True)
             except BaseException as error:
                 # The outbox failed, or the thread was to be killed: whatever a destination does
                 # ends in an outcome, and nothing but the end of the process ends a lane.
@@ -269,13 +277,16 @@ class Worker:
         while True:
             # Read first: what becomes news after this ends the waits below.
             seen = self._news
+            lane.idle = True
             if self._closed:
                 return None
+            self._sending.look_again(lane)
             due = self._due(lane)
             if due is None:
                 if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
                     return None
                 continue
+            lane.idle = False
             now = self._clock()
             if due != awaited:
                 # Longer than anybody waits: the clock was set back before.
@@ -286,6 +297,7 @@ class Worker:
                 return max(now, due)
             # What other processes put is due before that, perhaps.
             most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            most = min(most, LOOK) if lane.stopped else most
             self._wait_for_news(seen, min(left, most))
 
     def _ends(self, lane: Lane, seen: int) -> bool:

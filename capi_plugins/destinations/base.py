@@ -89,7 +89,9 @@ class Verdict(enum.Enum):
 
     DELIVERED = "delivered"
     RETRY = "retry"
-    """Nothing is wrong with the events; try again later."""
+    """Something went wrong, perhaps because of an event; try again later, but not for ever."""
+    DOWN = "down"
+    """Out of reach or out of order, which no event can help: as RETRY, but it costs no attempt."""
     THROTTLED = "throttled"
     """As RETRY, but the wait is the other side's wish and costs no attempt."""
     STOP = "stop"
@@ -140,6 +142,10 @@ class Destination(abc.ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+    def __getstate__(self) -> object:
+        """Refuse to be pickled or copied: it holds secrets."""
+        raise TypeError(f"{self!r} holds secrets: make another one from its settings")
 
     @abc.abstractmethod
     def payload(self, event: Event, consent: Consent, *, now: float) -> Payload:

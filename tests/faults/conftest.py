@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import signal
+import time
 
 import pytest
 
+from capi_plugins.builtin.http import HttpSender
 from capi_plugins.sandbox import Sandbox
+from tests.core.test_http import Server as WireServer
 from tests.faults.serving import EXIT_TIMEOUT, Server, environment, missing, set_up
 from tests.faults.shop_settings import settings
 from tests.faults.shops import PATIENT, Shop
+from tests.faults.small_shop import SmallShop
 from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
 
 
@@ -79,18 +85,69 @@ def serve(tmp_path, databases, sandbox, box):
 
 
 @pytest.fixture
-def open_shop(tmp_path, sandbox, path):  # noqa: F811
+def run_shop(tmp_path, sandbox, path):  # noqa: F811
     """Returns a function that runs a shop without the web, see ``shops.py``."""
     shops = []
 
-    def open_shop(per_second=40.0, environ=(), **delivery):
+    def run_shop(per_second=40.0, environ=(), **delivery):
         wanted = settings(sandbox.url, path, **{**PATIENT, **delivery})
         shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second, **dict(environ)))
         return shops[-1]
 
-    open_shop.all = shops
-    yield open_shop
+    run_shop.all = shops
+    yield run_shop
     for shop in shops:
         if shop.process.poll() is None:
             shop.process.send_signal(signal.SIGCONT)
             shop.kill()
+
+
+@pytest.fixture
+def open_shop(sandbox, box):
+    """Returns a function that opens a small shop, whose outbox is the file at ``box``."""
+    opened = []
+
+    def open_shop(*, url=None, outbox=None, clock=time.time, meta=(), **delivery):
+        wanted = settings(url or sandbox.url, outbox or box, **delivery)
+        wanted["DESTINATIONS"]["meta"].update(meta)
+        opened.append(SmallShop(wanted, clock))
+        return opened[-1]
+
+    yield open_shop
+    for shop in opened:
+        shop.close()
+
+
+# ---------------------------------------------------------------------- the wire
+
+
+@pytest.fixture
+def no_proxy_from_outside(monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith("SSL_CERT"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def opened():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def listen(opened):
+    """Returns a function that runs a server whose answers a function of the test gives."""
+
+    def listen(handle):
+        server = WireServer(handle)
+        opened.callback(server.close)
+        return server
+
+    return listen
+
+
+@pytest.fixture
+def sender():
+    made = HttpSender()
+    yield made
+    made.capi_shutdown()

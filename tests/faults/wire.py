@@ -8,10 +8,17 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
+from capi_plugins.destinations.base import Request
+from capi_plugins.exceptions import TransportError
+from tests.core.paper import Paper
+
 LIMIT = 20.0
+META = Paper("meta", {})
+SECRET = b'{"access_token": "s3cret"}'
 CONFIGURATION = """
 [ca]
 default_ca = ours
@@ -55,11 +62,12 @@ class Authority:
             ["openssl", *arguments], cwd=self.folder, check=True, capture_output=True, timeout=60
         )
 
-    def context(self, host="localhost", ends="20991231235959Z"):
+    def context(self, host="localhost", begins="20200101000000Z", ends="20991231235959Z"):
         """What a server needs to show a certificate.
 
         Args:
             host: The name in it.
+            begins: When it becomes valid.
             ends: When it expires.
         """
         self.run(
@@ -68,7 +76,7 @@ class Authority:
         )
         self.run(
             *("ca", "-batch", "-config", "ca.cnf", "-in", "server.csr", "-out", "server.pem"),
-            *("-startdate", "20200101000000Z", "-enddate", ends),
+            *("-startdate", begins, "-enddate", ends),
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "server.pem", self.folder / "server.key")
@@ -177,3 +185,18 @@ def named(monkeypatch, **names):
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def send(sender, url, *, timeout=LIMIT, body=SECRET):
+    return sender.capi_send(request=Request(url=url, timeout=timeout, body=body), destination=META)
+
+
+def fails(sender, url, **more):
+    """Send in vain; return what the error says, and the seconds it took."""
+    began = time.monotonic()
+    with pytest.raises(TransportError) as caught:
+        send(sender, url, **more)
+    assert caught.value.__cause__ is None
+    assert "s3cret" not in str(caught.value)
+    assert "/v1" not in str(caught.value)
+    return str(caught.value), time.monotonic() - began
