@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 KEEP ?=
+# Most tests wait for servers and processes, so more of them than there are cores do well.
+JOBS ?= 4
 ROUNDS ?= 1
 ONLY ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -29,7 +31,7 @@ $(VENV)/.faults: $(VENV)/.demo
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.demo
-	@$(INSTALL) --group lint
+	@$(INSTALL) --group lint --group hosts
 	@touch $@
 
 demo: $(VENV)/.demo
@@ -42,7 +44,7 @@ lint: $(VENV)/.lint
 	$(BIN)/python tests/typing/run_pyright.py
 
 test: lint $(VENV)/.faults
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: $(VENV)/.lint
 	$(BIN)/nox
@@ -60,6 +62,7 @@ bench: $(VENV)/.demo
 	@$(INSTALL) --group bench
 	$(BIN)/python benchmarks/bench_payload.py
 	$(BIN)/python benchmarks/bench_capture.py
+	$(BIN)/python benchmarks/bench_delivery.py
 	$(BIN)/python benchmarks/bench_outbox.py
 
 clean:

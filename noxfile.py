@@ -45,6 +45,7 @@ FOUND = {version: path for version in PYTHONS if (path := _find(version))}
 QUICK = (
     "-m",
     "not repository and not storm",
+    "--ignore=tests/hosts",
     "--ignore=tests/faults",
     "--ignore=tests/on_celery",
     "--ignore=tests/outbox",
@@ -71,7 +72,9 @@ def _install(session: nox.Session, *what: str) -> None:
 
 
 def _pytest(session: nox.Session, *arguments: str) -> None:
-    session.run("python", "-m", "pytest", "-q", *(session.posargs or arguments))
+    session.run(
+        "python", "-m", "pytest", "-q", "-n4", "--dist=worksteal", *(session.posargs or arguments)
+    )
 
 
 @nox.session
@@ -124,17 +127,12 @@ def wheel(session: nox.Session) -> None:
     _pytest(session, *QUICK)
 
 
-@nox.session
-def other(session: nox.Session) -> None:
-    """All tests on the newest interpreter other than the default one, with the newest Django."""
-    session.log("found %s", ", ".join(FOUND))
-
-
 _NEWEST = [FOUND[version] for version in FOUND if version != "3.11"][-1:]
-if _NEWEST:
 
-    @nox.session(name="other", python=_NEWEST[0])
-    def other_interpreter(session: nox.Session) -> None:
-        """All tests on the newest interpreter that is not 3.11, with the newest libraries."""
-        _install(session, "-e", ".[django,flask]")
-        _pytest(session, *QUICK)
+
+@nox.session
+@nox.parametrize("python", [nox.param(path, id="newest") for path in _NEWEST])
+def other(session: nox.Session) -> None:
+    """The quick tests on the newest interpreter that is not 3.11, with the newest libraries."""
+    _install(session, "-e", ".[django,flask]")
+    _pytest(session, *QUICK)

@@ -120,8 +120,9 @@ class Capturing:
                 waiting = {item.destination: item for item in (held[number] if held else ())}
                 for made, delivery in self._deliveries(processed):
                     early = waiting.pop(delivery.destination, None)
-                    key = early.key if early else None
-                    queued.append((made, attrs.evolve(delivery, key=key)))
+                    if early is not None:
+                        delivery = attrs.evolve(delivery, key=early.key)  # noqa: PLW2901
+                    queued.append((made, delivery))
                 # It may not be sent any more, or not there.
                 withdrawn += waiting.values()
             except Exception as error:
@@ -172,10 +173,11 @@ class Capturing:
         self, queued: Sequence[tuple[Event, Delivery]], withdrawn: Sequence[Delivery]
     ) -> None:
         stored = self._delivering.put([delivery for _, delivery in queued], withdrawn)
-        for event, delivery in queued:
-            if any(delivery is duplicate for duplicate in stored.duplicates):
-                reason = "duplicate: this event_id was queued within the last 48 hours"
-                self.dropped(event, delivery.destination, reason)
+        if stored.duplicates:
+            reason = "duplicate: this event_id was queued within the last 48 hours"
+            for event, delivery in queued:
+                if any(delivery is duplicate for duplicate in stored.duplicates):
+                    self.dropped(event, delivery.destination, reason)
         if stored.refused:
             signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
 

@@ -290,7 +290,9 @@ class Plugins:
         for impl in self._compiled["capi_consent"]:
             try:
                 answer = impl(given)
-                if answer is not None and not isinstance(answer, Consent):
+                if answer is None:
+                    continue
+                if not isinstance(answer, Consent):
                     raise TypeError("capi_consent must answer a Consent or None")  # noqa: TRY301
             except Exception as error:
                 self._say(impl, error)

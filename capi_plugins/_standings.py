@@ -42,6 +42,20 @@ class Standings:
         # Later than that, and the clock was set back since.
         return until if until <= now + STOPPED else 0.0
 
+    def is_stopped(self, name: str, destination: Destination | None) -> bool:
+        """Whether it is stopped, as far as anybody knows: another process may have got through.
+
+        Args:
+            name: The destination's name.
+            destination: The destination.
+        """
+        known = self._known(name)
+        return (
+            known is not None
+            and known.stopped_until is not None
+            and known.configuration == fingerprint(destination)
+        )
+
     def answered(self, name: str, destination: Destination, *, now: float) -> None:
         """Note that a destination deals with what it gets, accepted or refused.
 

@@ -66,9 +66,15 @@ class Worker:
     def wake(self, destinations: Iterable[str]) -> None:
         """Have the lanes of some destinations look into the outbox."""
         with self._changed:
+            news = False
             for name in destinations:
-                self._start(self._lane(name))
-            self._tell_lanes()
+                lane = self._lane(name)
+                self._start(lane)
+                # What comes while a destination rests changes nothing before the rest is over, and
+                # a lane that wakes up takes time from the request that woke it.
+                news = news or lane.idle or lane.not_before <= self._clock()
+            if news:
+                self._tell_lanes()
 
     def run_inline(self, *, timeout: float | None = None, only: str | None = None) -> None:
         """Deliver what is due in the calling thread.
@@ -172,7 +178,8 @@ class Worker:
     def stopped(self) -> list[str]:
         """Names of the destinations that were stopped because of their configuration."""
         with self._changed:
-            return sorted(lane.name for lane in self._lanes.values() if lane.stopped)
+            lanes = list(self._lanes.values())
+        return sorted(lane.name for lane in lanes if self._sending.is_stopped(lane))
 
     # ------------------------------------------------------------------ lanes
 
@@ -236,7 +243,7 @@ class Worker:
                         return
                     lane.sending = True
                 lane.not_before = wait = 0.0
-                self._sending.step(lane, None, due=due)
+                self._sending.step(lane, None, due=due, several=True)
             except BaseException as error:
                 # The outbox failed, or the thread was to be killed: whatever a destination does
                 # ends in an outcome, and nothing but the end of the process ends a lane.
@@ -270,6 +277,7 @@ class Worker:
         while True:
             # Read first: what becomes news after this ends the waits below.
             seen = self._news
+            lane.idle = True
             if self._closed:
                 return None
             self._sending.look_again(lane)
@@ -278,6 +286,7 @@ class Worker:
                 if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
                     return None
                 continue
+            lane.idle = False
             now = self._clock()
             if due != awaited:
                 # Longer than anybody waits: the clock was set back before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ from capi_plugins.http_context import parse_query
 from capi_plugins.settings import Settings
 
 # Payment providers, mail services and the like call a host about somebody else.
-_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$")
+_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$", re.MULTILINE)
 _WEBHOOK_AGENT = re.compile(r"webhook|hookshot|captain-hook|^Stripe/|^PayPal", re.IGNORECASE)
 _SECRET = re.compile(
     r"""(?:^|[-_.\[])(?:
@@ -56,9 +57,15 @@ class RequestData:
     def _is_shoppers(self, context: RequestContext) -> bool:
         if context.is_staff and not self._staff_are_visitors:
             return False
-        if any(_SIGNED.search(name) for name in context.headers):
+        if _SIGNED.search("\n".join(context.headers)):
             return False
-        return not _WEBHOOK_AGENT.search(context.client_user_agent or "")
+        return not _is_webhook_agent(context.client_user_agent or "")
+
+
+# As with bots: visitors share a few hundred user agents.
+@functools.lru_cache(maxsize=1024)
+def _is_webhook_agent(user_agent: str) -> bool:
+    return _WEBHOOK_AGENT.search(user_agent) is not None
 
 
 def _user_data(known: UserData, context: RequestContext) -> UserData:

@@ -74,7 +74,7 @@ class MemoryOutbox:
                     continue
                 self._seen[identity] = now
                 self._bytes += size
-                self._make_ready(attrs.evolve(delivery, key=next(self._keys)), now)
+                self._make_ready(_with_key(delivery, next(self._keys)), now)
         return Stored(refused=tuple(refused), duplicates=tuple(duplicates))
 
     def take(
@@ -224,3 +224,16 @@ class MemoryOutbox:
             if len(self._seen) <= _REMEMBER_MOST and now - at < _REMEMBER_SECONDS:
                 break
             del self._seen[identity]
+
+
+def _with_key(delivery: Delivery, key: int) -> Delivery:
+    # What attrs.evolve() does, in a tenth of the time: a request waits for it.
+    return Delivery(
+        destination=delivery.destination,
+        event_name=delivery.event_name,
+        event_id=delivery.event_id,
+        payload=delivery.payload,
+        expires_at=delivery.expires_at,
+        attempts=delivery.attempts,
+        key=key,
+    )

@@ -134,6 +134,7 @@ def test_public_modules_of_the_core_import_no_private_ones():
         ("httpcore", {"capi_plugins.builtin.http"}),
         ("celery", {"capi_plugins.celery_nudge"}),
         ("kombu", {"capi_plugins.celery_nudge"}),
+        ("django_tasks", {"capi_django.tasks_nudge"}),
         ("pluggy", {"capi_plugins.hookspecs", "capi_plugins._plugins"}),
         ("blinker", {"capi_plugins.signals", "capi_flask.signals"}),
     ],
@@ -149,7 +150,17 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
-    {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
+    {
+        "context",
+        "signals",
+        "settings",
+        "toml_file",
+        "journal",
+        "_paths",
+        "_place",
+        "http_context",
+        "outbox.base",
+    },
     {"hookspecs", "destinations.base", "sources.base"},
     {
         "destinations",
@@ -160,6 +171,7 @@ LAYERS = [
         "insight",
         "context_store",
         "celery_nudge",
+        "nudging",
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
     {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},

@@ -10,9 +10,8 @@ import pytest
 
 from capi_plugins.builtin.http import HttpSender
 from capi_plugins.sandbox import Sandbox
-from tests.core.test_http import Server
-from tests.faults import serving
-from tests.faults.serving import EXIT_TIMEOUT, environment, missing, set_up
+from tests.core.test_http import Server as WireServer
+from tests.faults.serving import EXIT_TIMEOUT, Server, environment, missing, set_up
 from tests.faults.shop_settings import settings
 from tests.faults.shops import PATIENT, Shop
 from tests.faults.small_shop import SmallShop
@@ -85,7 +84,7 @@ def serve(tmp_path, databases, sandbox, box):
             **delivery,
         }
         environ = environment(shop, databases(shop), sandbox.url, wanted)
-        running.append(serving.Server(server, shop, environ, tmp_path / "server.log"))
+        running.append(Server(server, shop, environ, tmp_path / "server.log"))
         return running[-1]
 
     yield serve
@@ -94,7 +93,25 @@ def serve(tmp_path, databases, sandbox, box):
 
 
 @pytest.fixture
-def small_shop(sandbox, box):
+def run_shop(tmp_path, sandbox, path):  # noqa: F811
+    """Returns a function that runs a shop without the web, see ``shops.py``."""
+    shops = []
+
+    def run_shop(per_second=40.0, environ=(), **delivery):
+        wanted = settings(sandbox.url, path, **{**PATIENT, **delivery})
+        shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second, **dict(environ)))
+        return shops[-1]
+
+    run_shop.all = shops
+    yield run_shop
+    for shop in shops:
+        if shop.process.poll() is None:
+            shop.process.send_signal(signal.SIGCONT)
+            shop.kill()
+
+
+@pytest.fixture
+def open_shop(sandbox, box):
     """Returns a function that opens a small shop, whose outbox is the file at ``box``."""
     opened = []
 
@@ -130,7 +147,7 @@ def listen(opened):
     """Returns a function that runs a server whose answers a function of the test gives."""
 
     def listen(handle):
-        server = Server(handle)
+        server = WireServer(handle)
         opened.callback(server.close)
         return server
 
@@ -142,21 +159,3 @@ def sender():
     made = HttpSender()
     yield made
     made.capi_shutdown()
-
-
-@pytest.fixture
-def open_shop(tmp_path, sandbox, path):  # noqa: F811
-    """Returns a function that runs a shop without the web, see ``shops.py``."""
-    shops = []
-
-    def open_shop(per_second=40.0, environ=(), **delivery):
-        wanted = settings(sandbox.url, path, **{**PATIENT, **delivery})
-        shops.append(Shop(tmp_path, wanted, f"shop{len(shops)}", per_second, **dict(environ)))
-        return shops[-1]
-
-    open_shop.all = shops
-    yield open_shop
-    for shop in shops:
-        if shop.process.poll() is None:
-            shop.process.send_signal(signal.SIGCONT)
-            shop.kill()

@@ -55,14 +55,14 @@ def bad(event_id):
 @pytest.mark.fault("C2", "C3", "C4", "C5", "C11", "C16")
 @pytest.mark.parametrize("outbox", ["memory", "sqlite"])
 @pytest.mark.parametrize("trouble", TROUBLE)
-def test_an_answer_that_fails_costs_a_moment_and_no_event(small_shop, sandbox, trouble, outbox):
+def test_an_answer_that_fails_costs_a_moment_and_no_event(open_shop, sandbox, trouble, outbox):
     """The answer to a batch never comes, drips in, is huge, breaks off, is lost or is no answer.
 
     Capturing notices nothing. The batch is sent again within moments, the same to the byte, and
     each event counts once.
     """
     sandbox.inject(TROUBLE[trouble])
-    shop = small_shop(outbox="memory" if outbox == "memory" else None, TIMEOUT=0.7)
+    shop = open_shop(outbox="memory" if outbox == "memory" else None, TIMEOUT=0.7)
     names = [str(number) for number in range(20)]
     began = time.monotonic()
     shop.lead(*names)
@@ -190,12 +190,12 @@ def test_a_new_token_is_taken_without_a_restart(box, outbox, before, caplog):
 
 
 @pytest.mark.fault("C13")
-def test_one_bad_event_of_a_thousand_dies_alone(small_shop, sandbox):
+def test_one_bad_event_of_a_thousand_dies_alone(open_shop, sandbox):
     """One of a thousand events in a batch is refused, and Meta does not say which.
 
     It is found with 22 requests at most, and is a dead letter with Meta's code; the others arrive.
     """
-    shop = small_shop(WORKER="external", BATCH_SIZE=1000)
+    shop = open_shop(WORKER="external", BATCH_SIZE=1000)
     names = [str(number) for number in range(1000)]
     shop.lead(*names[:370])
     shop.client.delivering.put([bad("bad")])
@@ -210,12 +210,12 @@ def test_one_bad_event_of_a_thousand_dies_alone(small_shop, sandbox):
 
 
 @pytest.mark.fault("C14")
-def test_a_thousand_bad_events_are_not_a_thousand_requests(small_shop, sandbox, clock):
+def test_a_thousand_bad_events_are_not_a_thousand_requests(open_shop, sandbox, clock):
     """Every one of a thousand events is refused.
 
     After 64 refusals the rest is left alone for five minutes, and so on until all are dead letters.
     """
-    shop = small_shop(clock=clock, WORKER="external", BATCH_SIZE=1000)
+    shop = open_shop(clock=clock, WORKER="external", BATCH_SIZE=1000)
     shop.client.delivering.put([bad(str(number)) for number in range(1000)])
     shop.drain()
     assert len(sandbox.requests) == 64

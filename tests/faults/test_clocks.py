@@ -160,7 +160,7 @@ def test_nothing_expires_before_its_time(client, sandbox, wall):
 
 
 @pytest.mark.fault("D1", "A6")
-def test_processes_whose_clock_jumps_go_on_where_they_were(open_shop, sandbox, tmp_path, until):
+def test_processes_whose_clock_jumps_go_on_where_they_were(run_shop, sandbox, tmp_path, until):
     """The wall clock of two real processes jumps a day ahead and two days back, each time while a
     batch of one of them is with the other side.
 
@@ -168,7 +168,7 @@ def test_processes_whose_clock_jumps_go_on_where_they_were(open_shop, sandbox, t
     once.
     """
     clock = WallClock(tmp_path)
-    shops = [open_shop(environ=clock.environ.items(), TIMEOUT=60) for _ in range(2)]
+    shops = [run_shop(environ=clock.environ.items(), TIMEOUT=60) for _ in range(2)]
     for offset in (86_400, -86_400, 0):
         seen = len(sandbox.requests)
         sandbox.inject(Fault.late_answer(0.5))
@@ -177,7 +177,7 @@ def test_processes_whose_clock_jumps_go_on_where_they_were(open_shop, sandbox, t
         promised = len(shops[0].promised())
         until(lambda promised=promised: len(shops[0].promised()) > promised + 5)
     assert [shop.end() for shop in shops] == [0, 0]
-    rest = open_shop(per_second=1, TIMEOUT=60)
+    rest = run_shop(per_second=1, TIMEOUT=60)
     promised = {event_id for shop in shops for event_id in shop.promised()}
     until(lambda: promised <= {found.payload["event_id"] for found in sandbox.accepted()})
     assert rest.end() == 0

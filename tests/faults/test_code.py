@@ -144,12 +144,12 @@ def test_connections_are_set_up_as_measured(open_outbox):
 
 
 @pytest.mark.fault("S24")
-def test_sql_in_an_event_is_text(small_shop, sandbox):
+def test_sql_in_an_event_is_text(open_shop, sandbox):
     """Ids and names of events are SQL statements.
 
     They arrive as they are, and everything else does too.
     """
-    shop = small_shop()
+    shop = open_shop()
     names = ["'; DROP TABLE delivery; --", '" OR 1=1 --', "%s ? :1 {0}"]
     for number, name in enumerate(names):
         shop.client.track("Lead", event_id=name, user_data={"email": f"{number}@example.com"})

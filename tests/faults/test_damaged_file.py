@@ -181,17 +181,17 @@ def test_what_is_in_flight_settles_nothing_of_the_file_that_came_after(open_outb
 
 
 @pytest.mark.fault("B5")
-def test_what_can_be_read_of_a_damaged_file_arrives(small_shop, sandbox, path, caplog):
+def test_what_can_be_read_of_a_damaged_file_arrives(open_shop, sandbox, path, caplog):
     """One page of a file in which 300 events wait is overwritten.
 
     Requests notice nothing. The file is moved aside, what can be read of it is put into a new one
     by itself, and arrives once; the log says how many events that were.
     """
-    before = small_shop(WORKER="external")
+    before = open_shop(WORKER="external")
     before.lead(*map(str, range(300)))
     before.client.close()
     damage_one_page(path)
-    shop = small_shop()
+    shop = open_shop()
     shop.lead("new")
     until(lambda: "deliveries saved:" in caplog.text)
     shop.lead("later")

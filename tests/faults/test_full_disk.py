@@ -87,7 +87,7 @@ def test_a_conversion_takes_the_place_of_page_views_in_a_full_outbox(open_outbox
 
 
 @pytest.mark.fault("B2")
-def test_what_a_full_outbox_refuses_is_counted(small_shop, sandbox, box, caplog):
+def test_what_a_full_outbox_refuses_is_counted(open_shop, sandbox, box, caplog):
     """Events come into a file of one megabyte while nobody sends.
 
     Every one of them is stored, in memory, or refused and told of as such. The log says once that
@@ -98,7 +98,7 @@ def test_what_a_full_outbox_refuses_is_counted(small_shop, sandbox, box, caplog)
     def hear(sender, *, deliveries):
         refused.extend(item.event_id for item in deliveries)
 
-    shop = small_shop(outbox=f"sqlite:///{box}?max_bytes=1000000", WORKER="external")
+    shop = open_shop(outbox=f"sqlite:///{box}?max_bytes=1000000", WORKER="external")
     names = [str(number) for number in range(2500)]
     much = [f"customer-{number}" for number in range(10)]
     with signals.outbox_full.connected_to(hear, sender=shop.client):

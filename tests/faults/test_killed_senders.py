@@ -39,7 +39,7 @@ def deliver_the_rest(sandbox, path, until):
 
 @pytest.mark.fault("A3", "A5")
 @pytest.mark.storm
-def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, until):
+def test_nothing_promised_is_lost_in_a_storm_of_kills(run_shop, sandbox, path, until):
     """Four processes that capture and send are killed and stopped at random, while the other
     side fails, drops connections after taking a batch, and answers late.
 
@@ -47,7 +47,7 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, 
     behind and the file is sound.
     """
     rng = random.Random(4)
-    running = [open_shop() for _ in range(4)]
+    running = [run_shop() for _ in range(4)]
     end = time.monotonic() + SECONDS
     kills = 0
     while time.monotonic() < end:
@@ -67,13 +67,13 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, 
         else:
             running[index].kill()
             kills += 1
-            running[index] = open_shop()
+            running[index] = run_shop()
     for shop in running:
         shop.kill()
     sandbox.clear_faults()
     deliver_the_rest(sandbox, path, until)
 
-    promised = [event_id for shop in open_shop.all for event_id in shop.promised()]
+    promised = [event_id for shop in run_shop.all for event_id in shop.promised()]
     arrived = copies(sandbox)
     assert len(promised) > 5 * SECONDS
     assert kills > SECONDS / 2
@@ -97,7 +97,7 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(open_shop, sandbox, path, 
 
 
 @pytest.mark.fault("A4", "A5")
-def test_when_the_sender_is_killed_another_sends_the_same_within_seconds(open_shop, sandbox, until):
+def test_when_the_sender_is_killed_another_sends_the_same_within_seconds(run_shop, sandbox, until):
     """The process that sends is killed after the other side has taken its batch, and before
     it hears of that.
 
@@ -105,9 +105,9 @@ def test_when_the_sender_is_killed_another_sends_the_same_within_seconds(open_sh
     second copy is identical.
     """
     sandbox.inject(Fault.late_answer(30))
-    sender = open_shop(TIMEOUT=60)
+    sender = run_shop(TIMEOUT=60)
     sandbox.wait_for(1)
-    standby = open_shop(TIMEOUT=60)
+    standby = run_shop(TIMEOUT=60)
     until(standby.promised)
     first = set(copies(sandbox))
     assert not first & set(standby.promised()), "one sends at a time"
@@ -120,13 +120,13 @@ def test_when_the_sender_is_killed_another_sends_the_same_within_seconds(open_sh
 
 
 @pytest.mark.fault("A1")
-def test_a_process_starts_with_what_an_earlier_one_left(open_shop, sandbox, path, until):
+def test_a_process_starts_with_what_an_earlier_one_left(run_shop, sandbox, path, until):
     """The only process is killed while the other side answers nobody.
 
     The next process to start delivers what it left.
     """
     sandbox.inject(Fault.hang(times=None))
-    shop = open_shop(TIMEOUT=60)
+    shop = run_shop(TIMEOUT=60)
     until(lambda: len(shop.promised()) >= 5)
     shop.kill()
     sandbox.clear_faults()
@@ -135,13 +135,13 @@ def test_a_process_starts_with_what_an_earlier_one_left(open_shop, sandbox, path
 
 
 @pytest.mark.fault("A7")
-def test_nobody_waits_for_an_endpoint_that_hangs_when_a_process_ends(open_shop, sandbox, until):
+def test_nobody_waits_for_an_endpoint_that_hangs_when_a_process_ends(run_shop, sandbox, until):
     """A process ends in order while the other side never answers.
 
     It is gone within seconds.
     """
     sandbox.inject(Fault.hang(times=None))
-    shop = open_shop(TIMEOUT=60, EXIT_TIMEOUT=0.2)
+    shop = run_shop(TIMEOUT=60, EXIT_TIMEOUT=0.2)
     until(lambda: len(shop.promised()) >= 5)
     start = time.monotonic()
     assert shop.end() == 0
@@ -164,12 +164,12 @@ def test_a_process_that_ends_does_not_wait_for_what_others_have_to_send(sandbox,
 
 
 @pytest.mark.fault("A13")
-def test_a_worker_of_its_own_sends_what_web_processes_store(open_shop, sandbox, path, until):
+def test_a_worker_of_its_own_sends_what_web_processes_store(run_shop, sandbox, path, until):
     """Web processes that only store events end, and then another process sends.
 
     All that was promised arrives.
     """
-    shop = open_shop(WORKER="external")
+    shop = run_shop(WORKER="external")
     until(lambda: len(shop.promised()) >= 20)
     assert shop.end() == 0
     assert not sandbox.requests

@@ -79,13 +79,13 @@ def test_an_outage_of_hours_costs_no_event(box, clock, waits):
 
 @pytest.mark.fault("C10")
 @pytest.mark.parametrize("html", [False, True])
-def test_twenty_server_errors_cost_no_event(small_shop, sandbox, clock, waits, html):
+def test_twenty_server_errors_cost_no_event(open_shop, sandbox, clock, waits, html):
     """Twenty requests in a row are answered with HTTP 503, Meta's own and a proxy's page.
 
     The waits in between are random and grow, and the event arrives with the first request after.
     """
     sandbox.inject(Fault.server_error(html=html, times=20))
-    shop = small_shop(clock=clock, WORKER="external")
+    shop = open_shop(clock=clock, WORKER="external")
     shop.lead("1")
     for _ in range(21):
         shop.drain()
@@ -121,7 +121,7 @@ def test_an_event_that_grew_too_old_stays_behind_alone(box, clock):
 
 
 @pytest.mark.fault("C6")
-def test_a_name_that_is_looked_up_for_ever_holds_up_nobody(small_shop, sandbox, monkeypatch):
+def test_a_name_that_is_looked_up_for_ever_holds_up_nobody(open_shop, sandbox, monkeypatch):
     """The look-up of the host's name does not return while events come and the process ends.
 
     Capturing is as quick as ever, the end comes in time, nothing is lost, and all arrive once the
@@ -138,7 +138,7 @@ def test_a_name_that_is_looked_up_for_ever_holds_up_nobody(small_shop, sandbox, 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     url = sandbox.url.replace("127.0.0.1", "localhost")
     try:
-        shop = small_shop(url=url, EXIT_TIMEOUT=0.2)
+        shop = open_shop(url=url, EXIT_TIMEOUT=0.2)
         shop.lead(*map(str, range(10)))
         assert shop.longest < AT_ONCE
         began = time.monotonic()
@@ -147,7 +147,7 @@ def test_a_name_that_is_looked_up_for_ever_holds_up_nobody(small_shop, sandbox, 
         assert time.monotonic() - began < 2
     finally:
         found.set()
-    again = small_shop(url=url)
+    again = open_shop(url=url)
     again.lead("last")
     until(lambda: len(accepted(sandbox)) == 11)
 
@@ -184,14 +184,14 @@ def test_a_destination_that_is_down_does_not_delay_another(box, sandbox):
 
 @pytest.mark.fault("C20")
 @pytest.mark.parametrize("outbox", ["sqlite", "memory"])
-def test_a_backlog_leaves_at_a_measured_pace_and_holds_up_nothing_new(small_shop, sandbox, outbox):
+def test_a_backlog_leaves_at_a_measured_pace_and_holds_up_nothing_new(open_shop, sandbox, outbox):
     """Two thousand events wait when the other side comes back, and new ones come then.
 
     No second has more requests than ten and a few, the new events are in the first of them, and
     everything arrives once.
     """
     sandbox.stop()
-    shop = small_shop(outbox="memory" if outbox == "memory" else None, BATCH_SIZE=50)
+    shop = open_shop(outbox="memory" if outbox == "memory" else None, BATCH_SIZE=50)
     shop.client.delivering.put([raw(f"old-{number}") for number in range(2000)])
     until(lambda: shop.client.delivering._process().worker._lane("meta").failures)
     new = [f"new-{number}" for number in range(5)]
@@ -207,13 +207,13 @@ def test_a_backlog_leaves_at_a_measured_pace_and_holds_up_nothing_new(small_shop
 
 
 @pytest.mark.fault("C21")
-def test_slow_answers_cost_time_and_nothing_else(small_shop, sandbox):
+def test_slow_answers_cost_time_and_nothing_else(open_shop, sandbox):
     """Every answer takes half a second while a hundred events come in.
 
     A full batch leaves with each answer, and capturing waits for none of them.
     """
     sandbox.inject(Fault.late_answer(0.5, times=None))
-    shop = small_shop(BATCH_SIZE=20)
+    shop = open_shop(BATCH_SIZE=20)
     began = time.monotonic()
     shop.lead(*map(str, range(100)))
     assert shop.longest < AT_ONCE

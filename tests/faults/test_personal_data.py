@@ -29,13 +29,13 @@ def contents(folder):
 
 
 @pytest.mark.fault("S5", "S7")
-def test_contact_data_is_hashed_before_it_touches_a_disk(small_shop, box):
+def test_contact_data_is_hashed_before_it_touches_a_disk(open_shop, box):
     """An event with everything known of a person waits in the file.
 
     No file holds a word of it in clear. They are not encrypted: their mode, and that they are
     emptied, is what keeps the hashes.
     """
-    shop = small_shop(WORKER="external")
+    shop = open_shop(WORKER="external")
     shop.client.track("Lead", event_id="1", user_data=PERSON)
     found = contents(box.parent)
     assert b'"event_id":"1"' in found
@@ -46,7 +46,7 @@ def test_contact_data_is_hashed_before_it_touches_a_disk(small_shop, box):
 
 
 @pytest.mark.fault("S4", "S10")
-def test_what_meta_says_of_a_person_is_not_kept(small_shop, sandbox, box, caplog):
+def test_what_meta_says_of_a_person_is_not_kept(open_shop, sandbox, box, caplog):
     """Meta's refusal repeats an address and a telephone number.
 
     Log and dead letter have code, trace and our own words, and nothing of Meta's text.
@@ -54,7 +54,7 @@ def test_what_meta_says_of_a_person_is_not_kept(small_shop, sandbox, box, caplog
     caplog.set_level("DEBUG")
     text = "ada.canary@example.com and +493023125014 are invalid"
     sandbox.inject(Fault.error(100, 2804003, message=text))
-    shop = small_shop()
+    shop = open_shop()
     shop.client.track("Lead", event_id="1", user_data=PERSON)
     until(lambda: shop.stats.dead == 1)
     (letter,) = shop.client.delivering.outbox.dead_letters(1)

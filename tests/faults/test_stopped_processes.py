@@ -24,7 +24,7 @@ def take(outbox):
 
 @pytest.mark.fault("A6")
 def test_while_the_sender_stands_still_nobody_else_sends_and_nobody_is_slowed(
-    open_shop, sandbox, path, until
+    run_shop, sandbox, path, until
 ):
     """The process that sends is stopped with SIGSTOP for two seconds while a batch of its own is on
     its way, and another process captures events all the time.
@@ -33,7 +33,7 @@ def test_while_the_sender_stands_still_nobody_else_sends_and_nobody_is_slowed(
     everything is there within seconds, and nothing was sent twice.
     """
     sandbox.inject(Fault.late_answer(1))
-    sender = open_shop(TIMEOUT=60)
+    sender = run_shop(TIMEOUT=60)
     sandbox.wait_for(1)
     sender.signal(signal.SIGSTOP)
     client = configure(settings(sandbox.url, path, **PATIENT))

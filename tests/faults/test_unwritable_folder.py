@@ -96,7 +96,7 @@ TROUBLES = {
 @pytest.mark.fault("B1", "B3", "B8", "S19")
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_trouble_with_the_storage_costs_neither_events_nor_time(
-    small_shop, sandbox, box, trouble, monkeypatch
+    open_shop, sandbox, box, trouble, monkeypatch
 ):
     """The disk is full, the file is held, or the folder is gone, while events come.
 
@@ -105,7 +105,7 @@ def test_trouble_with_the_storage_costs_neither_events_nor_time(
     """
     monkeypatch.setattr(sqlite_file, "REOPEN", 0.2)
     with TROUBLES[trouble](box) as (begin, end):
-        shop = small_shop()
+        shop = open_shop()
         shop.lead("before")
         until(lambda: "before" in accepted(sandbox))
         begin()

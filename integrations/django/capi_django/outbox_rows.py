@@ -212,7 +212,7 @@ class Rows:
                 mine.update(leased_until=DatabaseClock() + self._lease)
                 self.letters.bulk_create(
                     [
-                        DeadLetter(**_columns(delivery(row)), reason=reason, died_at=now)
+                        DeadLetter(**_columns(delivery(row)), reason=_text(reason), died_at=now)
                         for row in mine.order_by("id")
                     ]
                 )
