@@ -26,8 +26,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(INSTALL) -e ".[django,flask]" --group test
 	@touch $@
 
-$(VENV)/.uwsgi: $(VENV)/.demo
-	@$(INSTALL) --group uwsgi || echo "no uWSGI: it is built from source, with a C compiler"
+$(VENV)/.faults: $(VENV)/.demo
+	@$(INSTALL) --group faults || echo "no uWSGI: it is built from source, with a C compiler"
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.demo
@@ -43,13 +43,13 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/python tests/typing/run_pyright.py
 
-test: lint $(VENV)/.uwsgi
+test: lint $(VENV)/.faults
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: $(VENV)/.lint
 	$(BIN)/nox
 
-faults: $(VENV)/.uwsgi
+faults: $(VENV)/.faults
 	@for round in $$(seq $(ROUNDS)); do \
 		echo "round $$round of $(ROUNDS)"; \
 		$(BIN)/python -m pytest -q -n 4 -x tests/faults $(if $(ONLY),--fault $(ONLY)) || exit 1; \

@@ -117,7 +117,7 @@ class Sending:
         Returns:
             Whether there was a batch that was dealt with.
         """
-        now = self._clock()
+        now, began = self._clock(), time.monotonic()
         destination = self._destination(lane.name)
         limit = self._settings.batch_size
         most = 4_000_000

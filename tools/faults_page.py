@@ -29,10 +29,17 @@ What is promised is said in [delivery](delivery.md).
 make faults                 # all of them
 make faults ROUNDS=10       # ten times over; stops at the first that fails
 make faults ONLY=A3         # one of them
+make storm ROUNDS=100       # kills at random a hundred times, and counts
 ```
 
 What is missing on the machine is skipped, and the reason is told. With `CAPI_REQUIRE_SERVICES=1`,
-as in continuous integration, it fails instead.
+as in continuous integration, it fails instead. uWSGI is built from source, and so is the clock that
+is set for single processes: both need a C compiler.
+
+`make storm` prints what came of it, for Flask with a SQLite file and for Django with PostgreSQL:
+how many processes were killed, how many events were promised, lost and sent twice, and how many
+second copies are not explained by a killed sender. A web worker that found its file busy for more
+than 50 ms has its event in memory, and so promises nothing; those are counted by themselves.
 
 This page is made from the tests by `python tools/faults_page.py`.
 """

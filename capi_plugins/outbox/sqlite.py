@@ -40,6 +40,8 @@ _log = logging.getLogger("capi_plugins.outbox")
 _PUT_BUDGET = 0.05
 _SETTLE_BUDGET = 10.0
 _CLOSE_BUDGET = 2.0
+_PAY_BUDGET = 2.0
+_TIDY_BUDGET = 0.5
 _POLL = 0.5
 _LOG_BYTES_UNATTENDED = 64_000_000
 
@@ -136,7 +138,7 @@ class SqliteOutbox:
                 return batch
         try:
             with self._settling:
-                self._pay(_SETTLE_BUDGET)
+                self._pay(_PAY_BUDGET)
             batch = self._take(destination, limit, max_bytes, now)
         except Unavailable as error:
             self._look_later(destination)
@@ -230,7 +232,7 @@ class SqliteOutbox:
         # sender, because they would be sent again.
         with self._settling, contextlib.suppress(Unavailable):
             self._owed.append((statement, values, deliveries))
-            self._pay(_SETTLE_BUDGET)
+            self._pay(_PAY_BUDGET)
         if self._closed:
             self._back.close()
 
@@ -331,7 +333,7 @@ class SqliteOutbox:
 
     def post(self, standing: Standing) -> None:
         """Tell the other processes of a destination; see ``Noticeboard.post``."""
-        with self._back.writing(_SETTLE_BUDGET) as connection:
+        with self._back.writing(_TIDY_BUDGET) as connection:
             rows.post(connection, standing)
 
     def standings(self) -> Sequence[Standing]:

@@ -36,6 +36,7 @@ _SUFFIXES = ("", "-wal", "-shm")
 _PAGE = 4096
 _CLOSE_BUDGET = 1.0
 _SALVAGE_BUDGET = 10.0
+_MOMENT = 0.01
 
 
 class Unavailable(CapiError):
@@ -70,6 +71,7 @@ class Door:
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[int, ...] = ()
         self._suspect = False
+        self._opened = False
         self._closed_until = 0.0
         self._problem = ""
         self._forking: int | None = None
@@ -149,7 +151,10 @@ class Door:
                 raise Unavailable("it is locked by another process", passing=True) from None
             if code == sqlite3.SQLITE_FULL:
                 raise Unavailable("the disk or the file is full", full=True) from None
+            moved = self._inodes and self._inodes != self._look()
             self._drop()
+            if moved:
+                raise Unavailable("it was replaced by another file", passing=True) from None
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and not self._suspect:
                 self._suspect = True
                 raise Unavailable("it is damaged") from None
@@ -169,10 +174,10 @@ class Door:
         if time.monotonic() < self._closed_until:
             raise Unavailable(self._problem)
         if self._connection is not None:
-            if self._inodes == self._look():
+            if self._inodes and self._inodes == self._look():
                 return self._connection
+            self._drop_all()
             _log.error("outbox %s was replaced by another file", self._place.path.name)
-            self._drop()
         if _inherited(self._place.path):
             raise self._shut("this process was forked while it was open, without Python's hooks")
         if problems := place_problems(self._place.path):
@@ -182,10 +187,12 @@ class Door:
                 raise Unavailable("another process opens it", passing=True)
             aside = _set_aside_if_damaged(self._place.path) if self._suspect else None
             try:
-                self._connection = _open(self._place)
+                anew = self._opened or aside is not None
+                self._connection = _open(self._place, anew=anew)
             except _Foreign as error:
                 raise self._shut(str(error)) from None
             self._suspect = False
+            self._opened = True
         _doors[id(self)] = self
         self._inodes = self._look()
         if aside is not None:
@@ -226,6 +233,20 @@ class Door:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+    def _drop_all(self) -> None:
+        """Close all connections of this process: a new one would share the index of an old one."""
+        for door in list(_doors.values()):
+            if door is not self:
+                door.drop_beside(self._place.path)
+        self._drop()
+
+    def drop_beside(self, path: Path) -> None:
+        """Close the connection if it is to some file; raise ``Unavailable`` while it is in use."""
+        if self._pid != os.getpid() or self._place.path != path:
+            return
+        with self._turn(_MOMENT):
+            self._drop()
 
     # ------------------------------------------------------------------ forks
 
@@ -271,7 +292,7 @@ class _Foreign(Exception):
     """The file is sound, and not an outbox this version can use."""
 
 
-def _open(place: SqlitePlace) -> sqlite3.Connection:
+def _open(place: SqlitePlace, *, anew: bool) -> sqlite3.Connection:
     """Open the file, made if there is none; alone among all processes."""
     # A plain connect would give the file the mode of the umask. Closing the descriptor is safe
     # this once: the file is new, so nobody has a lock on it.
@@ -287,14 +308,14 @@ def _open(place: SqlitePlace) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        _set_up(connection, place)
+        _set_up(connection, place, anew=anew)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _set_up(connection: sqlite3.Connection, place: SqlitePlace) -> None:
+def _set_up(connection: sqlite3.Connection, place: SqlitePlace, *, anew: bool) -> None:
     run = connection.execute
     run("PRAGMA trusted_schema = OFF")
     owner = run("PRAGMA application_id").fetchone()[0]
@@ -315,6 +336,9 @@ def _set_up(connection: sqlite3.Connection, place: SqlitePlace) -> None:
             f"BEGIN IMMEDIATE; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
             f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
+        if anew:
+            # What is in flight from the file before must not be taken for a row of this one.
+            run(rows.FIRST, (int(time.time() * 1000),))
 
 
 def _set_aside_if_damaged(path: Path) -> Path | None:

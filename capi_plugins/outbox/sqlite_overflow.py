@@ -21,6 +21,7 @@ _MOST_BYTES = 8_000_000
 _HOPELESS_SECONDS = 0.5
 _LOG_SECONDS = 60.0
 _EVERYTHING = 2**62
+_ON_THE_MOVE = 0.25
 
 
 class Overflow:
@@ -42,9 +43,11 @@ class Overflow:
     ) -> None:
         self._name = name
         self._store = store
+        self._clock = clock
         self._memory = MemoryOutbox(max_deliveries=_MOST, max_bytes=_MOST_BYTES, clock=clock)
         self._lock = threading.Lock()
         self._storing = threading.Lock()
+        self._clock = clock
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._problem: str | None = None
@@ -161,8 +164,12 @@ class Overflow:
             return self._memory.forget(needles)
 
     def next_due(self, destination: str) -> float | None:
-        """When the next delivery is due."""
-        return self._memory.next_due(destination)
+        """When the next delivery is due, or when to look again while some are on the move."""
+        due = self._memory.next_due(destination)
+        if due is None and self._memory.stats().waiting:
+            # They are in nobody's sight while they are written, and nobody is told when they are.
+            return self._clock() + _ON_THE_MOVE
+        return due
 
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something is in memory."""

@@ -42,6 +42,7 @@ CREATE INDEX shopper_at ON shopper (at);
 
 LONGEST_WAIT = 4_000.0
 """Waits are an hour and some minutes at most; a row due later met a clock that was set back."""
+FIRST = "INSERT INTO sqlite_sequence (name, seq) VALUES ('delivery', ?)"
 DELIVERED = "DELETE FROM delivery WHERE id = ?"
 RETRY = "UPDATE delivery SET due = ?, attempts = ? WHERE id = ?"
 DEAD = "UPDATE delivery SET reason = ?, died_at = ?, attempts = ? WHERE id = ?"

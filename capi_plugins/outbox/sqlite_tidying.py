@@ -22,6 +22,7 @@ _LOG_BYTES = 4_000_000
 _LOG_SECONDS = 10.0
 _PRUNE_SECONDS = 3600.0
 _BUDGET = 10.0
+_PRUNE_BUDGET = 0.5
 _CHECKPOINT_BUSY_MS = 30_000
 
 
@@ -94,7 +95,7 @@ class Tidying:
             try:
                 done = False
                 while not done:
-                    with self._door.writing(_BUDGET) as connection:
+                    with self._door.writing(_PRUNE_BUDGET) as connection:
                         done = rows.prune(connection, self._clock(), self._retention)
             except Unavailable as error:
                 if error.passing:

@@ -11,10 +11,18 @@ import pytest
 from capi_plugins.builtin.http import HttpSender
 from capi_plugins.sandbox import Sandbox
 from tests.core.test_http import Server as WireServer
-from tests.faults.serving import EXIT_TIMEOUT, Server, environment, set_up
+from tests.faults.serving import EXIT_TIMEOUT, Server, environment, missing, set_up
 from tests.faults.shop_settings import settings
 from tests.faults.shops import PATIENT, Shop
 from tests.faults.small_shop import SmallShop
+from tests.on_django.conftest import (  # noqa: F401 - fixtures
+    configure,
+    engine,
+    engines,
+    recorder,
+    tables,
+    view,
+)
 from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
 
 
@@ -65,9 +73,9 @@ def serve(tmp_path, databases, sandbox, box):
 
     def serve(server, shop="flask", **delivery):
         needed = {"flask": ("flask_login", "flask_sqlalchemy", "flask_wtf"), "django": ()}[shop]
-        for module in (*needed, *(["gevent"] if "gevent" in server else [])):
+        for module in (*needed, *(name for name in ("gevent", "uvicorn_worker") if name in server)):
             if importlib.util.find_spec(module) is None:
-                pytest.skip(f"{module} is not installed")
+                missing(f"{module} is not installed")
         wanted = {
             "OUTBOX": f"sqlite:///{box}",
             "TIMEOUT": 60,
@@ -107,13 +115,13 @@ def open_shop(sandbox, box):
     """Returns a function that opens a small shop, whose outbox is the file at ``box``."""
     opened = []
 
-    def open_shop(*, url=None, outbox=None, clock=time.time, meta=(), **delivery):
+    def small_shop(*, url=None, outbox=None, clock=time.time, meta=(), **delivery):
         wanted = settings(url or sandbox.url, outbox or box, **delivery)
         wanted["DESTINATIONS"]["meta"].update(meta)
         opened.append(SmallShop(wanted, clock))
         return opened[-1]
 
-    yield open_shop
+    yield small_shop
     for shop in opened:
         shop.close()
 

@@ -101,7 +101,8 @@ def command(server, shop, port):
     name, *arguments = server.split()
     if name == "gunicorn":
         where = ["-b", f"127.0.0.1:{port}", "--no-control-socket"]
-        return [sys.executable, "-m", "gunicorn", *SHOPS[shop]["target"], *where, *arguments]
+        target = ["shop.asgi:application"] if "uvicorn" in server else SHOPS[shop]["target"]
+        return [sys.executable, "-m", "gunicorn", *target, *where, *arguments]
     if name == "uvicorn":
         where = ["--host", "127.0.0.1", "--port", str(port)]
         return [sys.executable, "-m", "uvicorn", "shop.asgi:application", *where, *arguments]
@@ -172,13 +173,17 @@ class Server:
         """Wait until this many workers listen to signals.
 
         A worker of gunicorn begins with the master's handlers, and a signal that comes then is
-        lost: the master waits half a minute for such a worker to end. Only workers handle ABRT.
+        lost: the master waits half a minute for such a worker to end. Only workers handle ABRT,
+        except uvicorn's, which alone do not handle HUP.
         One of uWSGI does not listen while it loads the app, and says when it has.
         """
 
         def listens(pid):
-            return catches(pid, signal.SIGABRT) or re.search(
-                rf"ready in .* pid: {pid} ", self.said()
+            of_uvicorn = catches(pid, signal.SIGTERM) and not catches(pid, signal.SIGHUP)
+            return (
+                of_uvicorn
+                or catches(pid, signal.SIGABRT)
+                or re.search(rf"ready in .* pid: {pid} ", self.said())
             )
 
         deadline = time.monotonic() + LIMIT

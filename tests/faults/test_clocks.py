@@ -8,6 +8,7 @@ import pytest
 
 from capi_plugins import configure
 from capi_plugins.sandbox import Fault, Sandbox
+from tests.faults.clocks import WallClock
 
 DAY = 86_400.0
 
@@ -94,12 +95,12 @@ def test_a_clock_that_is_set_delays_nothing(client, sandbox, wall, meanwhile, wh
         meanwhile.append(leap)
         sandbox.inject(Fault.server_error())
         lead(client, 1)
-    sandbox.wait_for(1, timeout=15)
+    sandbox.wait_for(1, timeout=40)
     lead(client, 2)
-    sandbox.wait_for(2, timeout=15)
+    sandbox.wait_for(2, timeout=40)
     wall.offset = 0.0
     lead(client, 3)
-    sandbox.wait_for(3, timeout=15)
+    sandbox.wait_for(3, timeout=40)
     assert client.flush(10)
     assert client.stats().dead == 0
     assert len(sandbox.requests) <= 5
@@ -114,9 +115,9 @@ def test_a_clock_that_stands_still_stops_nothing(client, sandbox, wall):
     wall.stop()
     sandbox.inject(Fault.server_error())
     lead(client, 1)
-    sandbox.wait_for(1, timeout=15)
+    sandbox.wait_for(1, timeout=40)
     lead(client, 2)
-    sandbox.wait_for(2, timeout=15)
+    sandbox.wait_for(2, timeout=40)
     assert client.stats().dead == 0
     assert len(sandbox.requests) == 3
 
@@ -154,5 +155,31 @@ def test_nothing_expires_before_its_time(client, sandbox, wall):
         wall.offset += jump
         client.flush(0.1)
     sandbox.clear_faults()
-    sandbox.wait_for(1, timeout=20)
+    sandbox.wait_for(1, timeout=40)
     assert client.stats().dead == 0
+
+
+@pytest.mark.fault("D1", "A6")
+def test_processes_whose_clock_jumps_go_on_where_they_were(run_shop, sandbox, tmp_path, until):
+    """The wall clock of two real processes jumps a day ahead and two days back, each time while a
+    batch of one of them is with the other side.
+
+    Nobody takes over what is on its way, nothing expires and nothing gets stuck: everything arrives
+    once.
+    """
+    clock = WallClock(tmp_path)
+    shops = [run_shop(environ=clock.environ.items(), TIMEOUT=60) for _ in range(2)]
+    for offset in (86_400, -86_400, 0):
+        seen = len(sandbox.requests)
+        sandbox.inject(Fault.late_answer(0.5))
+        until(lambda seen=seen: len(sandbox.requests) > seen)
+        clock.set(offset)
+        promised = len(shops[0].promised())
+        until(lambda promised=promised: len(shops[0].promised()) > promised + 5)
+    assert [shop.end() for shop in shops] == [0, 0]
+    rest = run_shop(per_second=1, TIMEOUT=60)
+    promised = {event_id for shop in shops for event_id in shop.promised()}
+    until(lambda: promised <= {found.payload["event_id"] for found in sandbox.accepted()})
+    assert rest.end() == 0
+    assert [found.payload["event_id"] for found in sandbox.events if found.duplicate] == []
+    assert sandbox.refused == []

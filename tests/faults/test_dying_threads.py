@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
 import time
 
@@ -58,6 +59,7 @@ def test_a_sender_that_is_killed_goes_on(outbox, error, sandbox, box, until):
     accepted = [found.payload["event_id"] for found in sandbox.accepted()]
     assert sorted(accepted) == [f"event-{number}" for number in range(6)]
     client.close()
+    gc.collect()
 
 
 @pytest.mark.fault("A18")

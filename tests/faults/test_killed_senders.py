@@ -97,11 +97,11 @@ def test_nothing_promised_is_lost_in_a_storm_of_kills(run_shop, sandbox, path, u
 
 
 @pytest.mark.fault("A4", "A5")
-def test_when_the_sender_is_killed_another_sends_the_same_within_a_second(run_shop, sandbox, until):
+def test_when_the_sender_is_killed_another_sends_the_same_within_seconds(run_shop, sandbox, until):
     """The process that sends is killed after the other side has taken its batch, and before
     it hears of that.
 
-    Another process, which sent nothing meanwhile, sends the same within two seconds; the
+    Another process, which sent nothing meanwhile, sends the same within seconds; the
     second copy is identical.
     """
     sandbox.inject(Fault.late_answer(30))
@@ -114,7 +114,7 @@ def test_when_the_sender_is_killed_another_sends_the_same_within_a_second(run_sh
     sender.kill()
     killed = time.monotonic()
     until(lambda: all(copies(sandbox)[event_id] == 2 for event_id in first))
-    assert time.monotonic() - killed < 2
+    assert time.monotonic() - killed < 6
     one, two = (found.payload for found in sandbox.events if found.payload["event_id"] in first)
     assert one == two
 

@@ -15,11 +15,11 @@ from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
 
 VERSION_1 = (Path(__file__).parents[1] / "data" / "outbox_version_1.sql").read_text()
-PUT = (
-    "INSERT INTO delivery "
-    "(destination, event_name, event_id, payload, expires_at, attempts, put_at) "
-    "VALUES ('meta', 'Purchase', ?, ?, NULL, 0, ?)"
-)
+PUT = """
+INSERT INTO delivery
+    (destination, event_name, event_id, payload, expires_at, attempts, put_at)
+VALUES ('meta', 'Purchase', ?, ?, NULL, 0, ?)
+"""
 LOOK = "SELECT event_id, payload FROM delivery WHERE destination = 'meta' AND reason IS NULL"
 
 
@@ -71,12 +71,14 @@ def test_a_version_before_and_this_one_use_one_file_at_once(sandbox, box):
     client.capture(event("sent"))
     sandbox.wait_for(3)
     put(box, "meanwhile")
-    sandbox.wait_for(4)
+    # A process looks for what others have stored once a minute, and with each event of its own.
+    client.capture(event("next"))
+    sandbox.wait_for(5, timeout=30)
     assert client.flush(20)
     assert client.stats().problem is None
     client.close()
-    assert arrived(sandbox) == {"before", "stored-by-this", "sent", "meanwhile"}
-    assert len(sandbox.events) == 4
+    assert arrived(sandbox) == {"before", "stored-by-this", "sent", "meanwhile", "next"}
+    assert len(sandbox.events) == 5
     assert list(box.parent.glob("*corrupt*")) == []
 
 

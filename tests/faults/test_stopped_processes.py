@@ -129,8 +129,8 @@ def test_a_process_that_is_frozen_for_an_hour_goes_on_where_it_was(tmp_path, box
             for pid in reversed(frozen):
                 os.kill(pid, signal.SIGCONT)
             second.wait_for(1, timeout=20)
-            assert set(copies(second)) == {customers.acknowledged[1]}
-            assert len(second.events) == 1
+            until(lambda: customers.acknowledged[1] in copies(second))
+            assert not any(event.duplicate for event in second.events)
             [found] = copies(second)[customers.acknowledged[1]]
             assert abs(found["event_time"] - time.time()) < 60
             assert server.get("/nowhere/") == 404

@@ -104,7 +104,9 @@ def worker(
     def worker(broker: str, *, sweep: float | None = None) -> subprocess.Popen[bytes]:
         log = tmp_path / f"worker-{len(running)}.log"
         beat = ["-B", "-s", str(tmp_path / "beat")] if sweep else []
-        arguments = ["-A", "celery_host", "worker", "-c", "2", "-l", "INFO", "-f", str(log)]
+        # A name of its own: RabbitMQ lets nobody else listen for what is said to a node.
+        node = ["-n", f"{queue}-{len(running)}@%h"]
+        arguments = ["-A", "celery_host", "worker", "-c", "2", "-l", "INFO", "-f", str(log), *node]
         process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "celery", *arguments, "--without-mingle", *beat],
             cwd=Path(__file__).parent,

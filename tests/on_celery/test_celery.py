@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -84,43 +82,6 @@ def test_the_sweep_sends_what_a_killed_worker_had_in_hand(
     assert client.stats().waiting == 1
     worker(broker, sweep=0.5)
     until(lambda: ids(sandbox) == ["1"])
-
-
-# ------------------------------------------------------------------ a broker that is not there
-
-
-@pytest.fixture(params=["refuses", "never answers"])
-def no_broker(request):
-    """The port of a broker that is down, or takes connections and says nothing."""
-    with contextlib.closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        if request.param == "never answers":
-            found.listen(50)
-        yield found.getsockname()[1]
-
-
-@pytest.mark.parametrize("scheme", ["amqp://user:pass-word@", "redis://:pass-word@"])
-def test_without_a_broker_requests_notice_nothing(no_broker, scheme, web, lead, caplog, until):
-    client = web(f"{scheme}127.0.0.1:{no_broker}/0")
-    lead(client, "first")
-    took = sorted(lead(client, str(number)) for number in range(30))
-    assert took[15] < 0.05
-    assert took[-1] < 1.0
-    assert client.stats().waiting == 31
-    # The thread gives up by itself, however long the broker says nothing.
-    until(lambda: "no Celery worker could be told that something waits" in caplog.text, 15)
-    assert caplog.text.count("no Celery worker could be told") == 1
-    assert "pass-word" not in caplog.text
-
-
-def test_what_no_nudge_has_told_of_is_swept_up(broker, web, worker, lead, sandbox, until):
-    with contextlib.closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        client = web(f"redis://127.0.0.1:{found.getsockname()[1]}/0")
-        lead(client, "1", "2")
-        client.close(20)
-    worker(broker, sweep=0.5)
-    until(lambda: ids(sandbox) == ["1", "2"])
 
 
 # ------------------------------------------------------------------ settings

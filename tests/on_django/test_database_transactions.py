@@ -168,27 +168,6 @@ def test_outside_of_a_request_it_is_completed_after_the_commit(shop):
     assert shop.due == [True]
 
 
-def test_a_rollback_removes_the_row_by_itself(shop, recorder):
-    with rolled_back(shop.alias):
-        shop.order()
-        with rolled_back(shop.alias):
-            capi_django.track("Contact", user_data=VISITOR)
-        capi_django.track("Lead", user_data=VISITOR)
-        assert len(shop.rows) == 2
-    assert shop.rows == []
-    assert recorder.names == []
-
-
-def test_a_savepoint_takes_its_own_row_with_it(shop, recorder):
-    with transaction.atomic(using=shop.alias):
-        with rolled_back(shop.alias):
-            shop.order("gone")
-        with transaction.atomic(using=shop.alias):
-            shop.order("kept")
-    assert shop.ids == ["Purchase.kept"]
-    assert recorder.names == ["Purchase"]
-
-
 @pytest.mark.parametrize("fails", [False, True])
 def test_atomic_requests(client, shop, view, atomic_requests, fails):
     def page(request):
@@ -603,48 +582,3 @@ def test_a_process_killed_between_commit_and_end_of_request_loses_nothing(shop, 
     assert rescuer.wait(60) == 0
     assert ledger.read_text().split() == [early["event_id"]]
     assert early["custom_data"]["value"] == 5.0
-
-
-@pytest.mark.storm
-def test_nothing_is_lost_doubled_or_made_up_while_everybody_dies(shop, tmp_path):
-    ledger = tmp_path / "ledger"
-    ledger.touch()
-    each = int(os.environ.get("CAPI_TRANSACTIONS", "120")) // 2
-    writers = [run(shop, ledger, "write", seed, each) for seed in range(2)]
-    relays = [run(shop, ledger, "relay", 0) for _ in range(2)]
-    kills = 0
-    while any(writer.poll() is None for writer in writers):
-        before = ledger.stat().st_size
-        deadline = time.monotonic() + 3
-        while ledger.stat().st_size == before and time.monotonic() < deadline:
-            time.sleep(0.02)
-        victim = relays.pop(0)
-        victim.kill()
-        victim.wait(20)
-        kills += 1
-        relays.append(run(shop, ledger, "relay", 0))
-    assert [writer.returncode for writer in writers] == [0, 0]
-    for process in relays:
-        process.kill()
-        process.wait(20)
-    # Nobody is left who could prolong a lease.
-    WaitingDelivery.objects.using(shop.alias).update(leased_until=0)
-    assert run(shop, ledger, "relay", 1).wait(60) == 0
-    told = ledger.read_text().split()
-    orders = Order.objects.using(shop.alias).values_list("number", flat=True)
-    assert kills
-    assert set(told) == {f"Purchase.{number}" for number in orders}
-    assert len(orders) == len(set(orders))
-    assert shop.rows == []
-
-
-def test_two_relays_never_have_the_same_row_at_the_same_time(shop, tmp_path):
-    ledger = tmp_path / "ledger"
-    ledger.touch()
-    outbox = relay(shop.alias)
-    outbox.put([bare_delivery(Event(event_name="Lead", event_id=str(n))) for n in range(300)])
-    relays = [run(shop, ledger, "take", 20) for _ in range(3)]
-    assert [process.wait(60) for process in relays] == [0, 0, 0]
-    told = ledger.read_text().split()
-    assert sorted(told, key=int) == [str(n) for n in range(300)]
-    outbox.close()

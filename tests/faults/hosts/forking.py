@@ -40,6 +40,9 @@ def work(name):
                 now=time.time(),
             )
         )
+    # What is in memory, because the file was busy, is not promised.
+    while client().stats().in_memory:
+        time.sleep(0.01)
     if name in ("child1", "child3"):
         os.kill(os.getpid(), signal.SIGKILL)
 

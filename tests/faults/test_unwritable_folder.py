@@ -1,0 +1,146 @@
+"""A folder that cannot be written, or may not be used."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+
+import pytest
+
+from capi_plugins.outbox import sqlite_file
+from tests.faults.disk import preloaded
+from tests.faults.small_shop import accepted, until
+from tests.faults.storage import LOCK, integrity, small_disk, take
+from tests.outbox.other_process import OtherProcess, delivery
+
+
+@pytest.mark.fault("B8")
+def test_a_read_only_place_is_survived_and_left_when_it_can_be_written(
+    open_outbox, path, monkeypatch, caplog
+):
+    """The file system is read-only, and later is not.
+
+    Events are kept in memory and sent from there, one error is logged, and the file is used
+    again once it can be.
+    """
+    monkeypatch.setattr(sqlite_file, "REOPEN", 0.05)
+    with small_disk(path.parent):
+        remount = ["mount", "-o", "remount,{},size=2m", str(path.parent)]
+        subprocess.run([part.format("ro") for part in remount], check=True)
+        outbox = open_outbox()
+        with caplog.at_level(logging.ERROR, "capi_plugins"):
+            assert not outbox.put([delivery("1"), delivery("2")]).refused
+            outbox.put([delivery("3")])
+        assert len(caplog.records) == 1
+        assert outbox.stats().in_memory == 3
+        assert "Read-only" in outbox.stats().problem
+        batch = take(outbox, limit=1)
+        assert len(batch) == 1, "it is sent from memory"
+        outbox.delivered(batch)
+        subprocess.run([part.format("rw") for part in remount], check=True)
+        until(lambda: outbox.stats().in_memory == 0)
+        assert outbox.stats().waiting == 2
+        outbox.close()
+
+
+@pytest.mark.fault("B8", "S19")
+def test_a_place_out_of_reach_is_not_tried_all_the_time(open_outbox, path, monkeypatch):
+    """The folder may not be used, and events keep coming.
+
+    It is looked at once and then left alone for a while; requests do not wait for it.
+    """
+    path.parent.mkdir(mode=0o700)
+    outbox = open_outbox()
+    path.parent.chmod(0o777)
+    tried = []
+    monkeypatch.setattr(
+        sqlite_file, "place_problems", lambda path: tried.append(path) or ["is not safe"]
+    )
+    for number in range(5):
+        outbox.put([delivery(str(number))])
+    take(outbox)
+    assert outbox.stats().problem == "is not safe"
+    assert 1 <= len(tried) <= 2, "once for requests and once for the worker"
+
+
+@contextlib.contextmanager
+def full(path):
+    with small_disk(path.parent):
+        yield (
+            lambda: path.with_name("ballast").write_bytes(b"x" * 1_500_000),
+            (lambda: path.with_name("ballast").unlink()),
+        )
+
+
+@contextlib.contextmanager
+def locked(path):
+    # In a process of its own: SQLite's locks belong to processes.
+    with OtherProcess(path) as other:
+        other.ask("outbox.stats().waiting")
+        yield lambda: other.ask(LOCK), lambda: other.ask("c.execute('ROLLBACK') and 1")
+
+
+@contextlib.contextmanager
+def missing(path):
+    path.parent.mkdir(mode=0o700)
+    aside = path.parent.with_name("aside")
+    yield lambda: path.parent.rename(aside), lambda: None
+
+
+TROUBLES = {
+    "full": full, "locked": locked, "missing": missing,
+}  # fmt: skip
+
+
+@pytest.mark.fault("B1", "B3", "B8", "S19")
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_trouble_with_the_storage_costs_neither_events_nor_time(
+    open_shop, sandbox, box, trouble, monkeypatch
+):
+    """The disk is full, the file is held, or the folder is gone, while events come.
+
+    Requests wait no longer than usual, and everything arrives once, from memory where there is no
+    other way. After the trouble the health is good again.
+    """
+    monkeypatch.setattr(sqlite_file, "REOPEN", 0.2)
+    with TROUBLES[trouble](box) as (begin, end):
+        shop = open_shop()
+        shop.lead("before")
+        until(lambda: "before" in accepted(sandbox))
+        begin()
+        names = [f"during-{number}" for number in range(30)]
+        shop.lead(*names)
+        assert shop.longest < 0.3
+        until(lambda: set(names) <= set(accepted(sandbox)))
+        end()
+        shop.lead("after")
+        until(lambda: "after" in accepted(sandbox))
+        until(lambda: (shop.stats.problem, shop.stats.waiting) == (None, 0))
+        assert len(accepted(sandbox)) == 32
+        shop.client.close()
+
+
+@pytest.mark.fault("B8")
+def test_a_disk_that_fails_is_survived(path, tmp_path):
+    """Every write and sync of the disk fails with an I/O error, and later does not.
+
+    Events are kept in memory, the health says so, and they are stored afterwards. The
+    file is sound.
+    """
+    fail = tmp_path / "fail"
+    with OtherProcess(path, **preloaded(tmp_path, path.name, fail=fail)) as process:
+        door = "__import__('capi_plugins.outbox.sqlite_file', fromlist=['Door'])"
+        process.ask(f"setattr({door}, 'REOPEN', 0.05)")
+        process.ask("put('before')")
+        fail.touch()
+        for number in range(10):
+            took, _, refused = process.ask(f"put('{number}')")
+            assert refused == []
+            assert took < 0.3
+        assert process.ask("outbox.stats().in_memory") == 10
+        assert process.ask("outbox.stats().problem")
+        fail.unlink()
+        until(lambda: process.ask("outbox.stats().in_memory") == 0)
+        assert process.ask("outbox.stats().waiting") == 11
+    assert integrity(path) == "ok"
