@@ -45,9 +45,12 @@ FOUND = {version: path for version in PYTHONS if (path := _find(version))}
 QUICK = (
     "-m",
     "not repository and not storm",
+    "--ignore=tests/hosts",
+    "--ignore=tests/faults",
     "--ignore=tests/on_celery",
     "--ignore=tests/outbox",
     "--ignore=tests/processes",
+    "--ignore=tests/segment/clients",
     "--ignore-glob=tests/on_django/test_database_*",
 )
 

@@ -40,7 +40,7 @@ class FlushResult:
 
 
 class Nudger(Protocol):
-    """Tells workers elsewhere that something waits; see ``capi_plugins.celery_nudge.Nudges``."""
+    """Tells workers elsewhere that something waits; see ``capi_plugins.nudging.Nudges``."""
 
     def nudge(self, destinations: Collection[str]) -> None:
         """Say for which destinations; never waits and never raises."""
@@ -154,7 +154,7 @@ class Delivering:
             stored = process.outbox.put(deliveries)
         if stored.refused:
             self._say_full(len(stored.refused))
-        if len(stored.refused) + len(stored.duplicates) < len(deliveries):
+        if len(stored.duplicates) < len(deliveries):
             try:
                 self._start(process, deliveries)
             except Exception as error:

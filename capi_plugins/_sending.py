@@ -12,10 +12,10 @@ import attrs
 
 from capi_plugins import signals
 from capi_plugins._place import place
-from capi_plugins._retry import STOPPED, backoff
+from capi_plugins._retry import CAP, STOPPED, backoff
 from capi_plugins._standings import Standings
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
-from capi_plugins.exceptions import TransportError
+from capi_plugins.exceptions import ConfigurationError, TransportError
 from capi_plugins.outbox.base import Delivery, Outbox
 from capi_plugins.settings import DeliverySettings
 
@@ -23,6 +23,10 @@ _log = logging.getLogger("capi_plugins.worker")
 _MOST_REFUSALS = 64
 _AT_ONCE = 4
 _FIRST = 0.0
+PACE = 0.1
+"""Least seconds from batch to batch while what waited for a destination to recover is sent."""
+LOOK = 5.0
+"""How often a stopped destination's configuration is looked at, seconds."""
 
 
 class Lane:
@@ -34,6 +38,8 @@ class Lane:
         failures: Requests in a row that were not accepted.
         not_before: When the next request may be made, seconds since the epoch.
         stopped: Whether its configuration is wrong.
+        recovering: Whether it has answered again, and what waited for that is being sent.
+        look_at: When its configuration is looked at again while it is stopped, monotonic clock.
         sending: Whether the thread is at work.
         proven: Whether the last request was accepted.
         idle: Whether the thread waits for something to send, as far as it knows.
@@ -45,6 +51,8 @@ class Lane:
         self.failures = 0
         self.not_before = 0.0
         self.stopped = False
+        self.recovering = False
+        self.look_at = 0.0
         self.sending = False
         self.proven = False
         self.idle = True
@@ -78,9 +86,20 @@ class Sending:
 
     def is_stopped(self, lane: Lane) -> bool:
         """Whether the configuration of a destination is wrong, as far as any process knows."""
-        if lane.stopped:
-            lane.stopped = self._standings.is_stopped(lane.name, self._destination(lane.name))
-        return lane.stopped
+        return lane.stopped and self._standings.is_stopped(lane.name, self._destination(lane.name))
+
+    def look_again(self, lane: Lane) -> None:
+        """Let a stopped destination go on if its configuration is another one by now.
+
+        Or if another process has got through to it since.
+        """
+        moment = time.monotonic()
+        if not lane.stopped or moment < lane.look_at:
+            return
+        lane.look_at = moment + LOOK
+        now = self._clock()
+        if self._standings.held_until(lane.name, self._destination(lane.name), now=now) <= now:
+            lane.not_before = 0.0
 
     def step(
         self, lane: Lane, deadline: float | None, *, due: float = 0.0, several: bool = False
@@ -104,18 +123,41 @@ class Sending:
         most = 4_000_000
         if destination is not None:
             limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
-        at_once = _AT_ONCE if several and lane.proven else 1
+        at_once = _AT_ONCE if several and lane.proven and not lane.recovering else 1
         batch = self._outbox.take(
             lane.name, limit=limit * at_once, max_bytes=most * at_once, now=max(now, due)
         )
         if not batch:
             return False
+        began = time.monotonic()
+        try:
+            self._settle(lane, destination, batch, deadline, now, (limit, most))
+        except BaseException:
+            # A thread may be killed by an exception at any line, and what nobody gives back would
+            # wait for this process to end. What is settled already stays so.
+            self._outbox.retry(batch, at=now, attempt=False)
+            raise
+        lane.recovering = lane.recovering and len(batch) >= limit
+        if lane.recovering and deadline is None and not self.ending:
+            # What waits from an outage must not become the next one.
+            time.sleep(max(0.0, began + PACE - time.monotonic()))
+        return True
+
+    def _settle(
+        self,
+        lane: Lane,
+        destination: Destination | None,
+        batch: Sequence[Delivery],
+        deadline: float | None,
+        now: float,
+        room: tuple[int, int],
+    ) -> None:
         expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]
         if expired:
             self._die(expired, "expired: too old for the destination")
             batch = [item for item in batch if item.expires_at is None or item.expires_at > now]
         if not batch:
-            return True
+            return
         # Asked last, with the batch in hand: whoever had the destination before has told by now.
         held_until = self._standings.held_until(lane.name, destination, now=now)
         if held_until > now:
@@ -125,8 +167,7 @@ class Sending:
             outcome = Outcome(verdict=Verdict.STOP, reason="no destination of this name exists")
             self._postpone(lane, None, batch, outcome)
         else:
-            self._deliver(lane, destination, _requests(batch, limit, most), deadline)
-        return True
+            self._deliver(lane, destination, _requests(batch, *room), deadline)
 
     def _deliver(
         self,
@@ -146,15 +187,16 @@ class Sending:
             failed: list[tuple[Sequence[Delivery], Outcome]] = []
             for part, outcome in self._exchanges(destination, together, deadline):
                 refused += outcome.verdict is Verdict.SPLIT
-                if outcome.verdict is not Verdict.SPLIT or len(part) == 1:
-                    if not self._settled(lane, destination, part, outcome):
-                        failed.append((part, outcome))
-                elif refused < _MOST_REFUSALS:
+                enough = refused >= _MOST_REFUSALS and len(part) + len(parts) > 1
+                if enough and outcome.verdict is Verdict.SPLIT:
+                    # It is not one of the events: go on later instead of asking a thousand times.
+                    later = attrs.evolve(outcome, verdict=Verdict.THROTTLED, retry_after=CAP)
+                    failed.append((part, later))
+                elif outcome.verdict is Verdict.SPLIT and len(part) > 1:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]
-                else:
-                    # It is not one of the events: go on later instead of asking a thousand times.
-                    failed.append((part, attrs.evolve(outcome, verdict=Verdict.THROTTLED)))
+                elif not self._settled(lane, destination, part, outcome):
+                    failed.append((part, outcome))
             if failed:
                 due = self._postpone_all(lane, destination, failed)
                 for rest in parts:
@@ -172,6 +214,7 @@ class Sending:
         if outcome.verdict is Verdict.SPLIT:
             self._die(part, _described(outcome))
         else:
+            lane.recovering = lane.recovering or lane.failures > 0
             lane.failures, lane.stopped, lane.proven = 0, False, True
             self._outbox.delivered(part)
             self._tell(signals.delivered, deliveries=part, outcome=outcome)
@@ -218,7 +261,9 @@ class Sending:
             if not isinstance(outcome, Outcome):
                 raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
         except TransportError as error:
-            return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
+            return Outcome(verdict=Verdict.DOWN, reason=str(error), retry_after=error.retry_after)
+        except ConfigurationError as error:
+            return Outcome(verdict=Verdict.STOP, reason="; ".join(error.problems))
         except Exception as error:
             # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
             return Outcome(
@@ -262,7 +307,7 @@ class Sending:
                     lane.name,
                     _described(outcome),
                 )
-            lane.stopped = True
+            lane.stopped, lane.look_at = True, time.monotonic() + LOOK
         else:
             at = now + backoff(lane.failures, at_least=outcome.retry_after)
             _log.warning("destination %s: %s", lane.name, _described(outcome))

@@ -10,6 +10,7 @@ event lives for microseconds.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
@@ -24,6 +25,7 @@ Number = int | float | str | None
 """Strings hold decimals; ``decimal.Decimal`` is taken too."""
 Flag = bool | int | None
 
+_MOST_PROPERTIES = 1000
 _NO_PROPERTIES: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -196,13 +198,20 @@ class CustomData(_Fields):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Build from a flat mapping; keys that are no field become ``properties``."""
+        """Build from a flat mapping; keys that are no field become ``properties``.
+
+        Of more than a thousand such keys the first thousand are taken: a request must not wait for
+        the copy of a million, and no destination takes as many.
+        """
         names = cls.names()
-        known = {key: value for key, value in data.items() if key in names and key != "properties"}
-        rest = {str(key): value for key, value in data.items() if key not in names}
+        known = {name: data[name] for name in names if name != "properties" and name in data}
+        most = _MOST_PROPERTIES + len(names)
+        first = itertools.islice(data.items(), most)
+        rest = {str(key): value for key, value in first if key not in names}
         given = data.get("properties")
         if isinstance(given, Mapping):
-            rest = {**{str(key): value for key, value in given.items()}, **rest}
+            first = itertools.islice(given.items(), most)
+            rest = {**{str(key): value for key, value in first}, **rest}
         return cls(**known, properties=rest)
 
 

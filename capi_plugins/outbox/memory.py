@@ -80,15 +80,17 @@ class MemoryOutbox:
     def take(
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
-        """Lease the oldest deliveries that are due; see ``Outbox.take``."""
+        """Lease deliveries that are due; see ``Outbox.take``."""
         batch: list[Delivery] = []
         size = 0
         with self._lock:
-            ready = self._ready.get(destination)
+            ready = self._ready.setdefault(destination, collections.deque())
             later = self._later.get(destination)
+            # More than fits: a quarter are the newest, which do not wait for a backlog.
+            fresh = limit // 4 if len(ready) > limit else 0
+            while len(batch) < fresh and (size := size + len(ready[-1].payload)) <= max_bytes:
+                batch.append(ready.pop())
             while later and later[0][0] <= now:
-                if ready is None:
-                    ready = self._ready[destination] = collections.deque()
                 ready.append(heapq.heappop(later)[2])
             while ready and len(batch) < limit:
                 size += len(ready[0].payload)

@@ -134,8 +134,10 @@ def test_public_modules_of_the_core_import_no_private_ones():
         ("httpcore", {"capi_plugins.builtin.http"}),
         ("celery", {"capi_plugins.celery_nudge"}),
         ("kombu", {"capi_plugins.celery_nudge"}),
+        ("django_tasks", {"capi_django.tasks_nudge"}),
         ("pluggy", {"capi_plugins.hookspecs", "capi_plugins._plugins"}),
         ("blinker", {"capi_plugins.signals", "capi_flask.signals"}),
+        ("waitress", {"capi_plugins.cli.serve_command"}),
     ],
 )
 def test_a_library_has_one_door(library, doors):
@@ -149,7 +151,19 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
-    {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
+    {
+        "browser",
+        "site",
+        "context",
+        "signals",
+        "settings",
+        "toml_file",
+        "journal",
+        "_paths",
+        "_place",
+        "http_context",
+        "outbox.base",
+    },
     {"hookspecs", "destinations.base", "sources.base"},
     {
         "destinations",
@@ -160,14 +174,16 @@ LAYERS = [
         "insight",
         "context_store",
         "celery_nudge",
+        "nudging",
+        "receiving",
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
-    {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
-    {"_capturing"},
+    {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_capturing", "_receiving"},
     {"_client"},
     {"_configure"},
     {""},
-    {"cli", "sandbox", "testing"},
+    {"cli", "sandbox", "testing", "wsgi"},
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -189,7 +190,7 @@ def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
 
 def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> None:
     try:
-        pairs = list(properties.items())  # type: ignore[attr-defined]
+        pairs = list(itertools.islice(properties.items(), MAX_PROPERTIES + 1))  # type: ignore[attr-defined]
     except Exception:
         notes.append(FieldNote("custom_data.properties", "is not an object"))
         return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 from capi_flask.handling import Handling
+from capi_flask.views import exempt
 
 if TYPE_CHECKING:
     from capi_flask.installed import Installed
@@ -44,7 +45,16 @@ class Lifecycle:
 
     def connect(self, app: flask.Flask) -> None:
         """Listen to an app."""
-        for signal, receiver in (
+        for signal, receiver in self._receivers():
+            signal.connect(receiver, sender=app)
+
+    def disconnect(self, app: flask.Flask) -> None:
+        """Listen no more."""
+        for signal, receiver in self._receivers():
+            signal.disconnect(receiver, sender=app)
+
+    def _receivers(self) -> tuple[tuple[Any, Callable[..., None]], ...]:
+        return (
             (flask.appcontext_pushed, self.context_pushed),
             (flask.request_started, self.request_started),
             (flask.before_render_template, self.template_begun),
@@ -53,8 +63,7 @@ class Lifecycle:
             (flask.request_finished, self.request_finished),
             (flask.got_request_exception, self.request_failed),
             (flask.request_tearing_down, self.request_ended),
-        ):
-            signal.connect(receiver, sender=app)
+        )
 
     @_fenced
     def context_pushed(self, **_: Any) -> None:
@@ -64,7 +73,8 @@ class Lifecycle:
     @_fenced
     def request_started(self, **_: Any) -> None:
         """Open the request."""
-        self.installed.prepare_once()
+        if self.installed.prepare_once():
+            exempt(flask.current_app)
         Handling.begin(self.installed)
 
     @_fenced
