@@ -146,12 +146,12 @@ class Client:
             event: The event, or its name.
             **fields: As in ``track``.
         """
+        if isinstance(event, Event):
+            return lambda: event
         now = self._clock()
 
         @functools.cache
         def build() -> Event:
-            if isinstance(event, Event):
-                return event
             return Event.from_dict({**fields, "event_name": event}, now=now)
 
         return build

@@ -45,7 +45,7 @@ class RequestContext:
     cookies: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
     headers: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
     query: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
-    user: UserData = attrs.field(factory=UserData, repr=False)
+    user: UserData = attrs.field(default=UserData(), repr=False)
     is_staff: bool | None = None
     session_key: str | None = attrs.field(default=None, repr=False)
     received_at: float | None = None
