@@ -10,6 +10,7 @@ import attrs
 
 from capi_plugins._paths import NOWHERE, Lookup, parse_lookup, resolve
 from capi_plugins.context import FinishedRequest
+from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
 from capi_plugins.settings import Section, Settings, suggest
 
@@ -105,7 +106,7 @@ class Trigger:
                     for name, lookup in lookups.items()
                 }
         event = Event.from_dict(fields)
-        return attrs.evolve(event, notes=event.notes + tuple(notes)) if notes else event
+        return changed(event, {"notes": event.notes + tuple(notes), "trigger": self.where})
 
     def changes(self, *, created: bool, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Whether a saved row is the moment of a model trigger.

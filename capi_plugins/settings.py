@@ -6,8 +6,10 @@ the destinations' own options and are never shown.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -122,6 +124,7 @@ class Settings:
         autoload: Whether installed plugins are loaded by themselves.
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
+        journal: Folder in which is written down what becomes of events; None: nowhere.
         enabled: False: everything is accepted and nothing leaves.
     """
 
@@ -140,6 +143,7 @@ class Settings:
     autoload: bool = True
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    journal: str | None = None
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
@@ -183,10 +187,19 @@ class Settings:
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
+            journal=_folder(top, "JOURNAL"),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
         return settings
+
+
+def _folder(section: Section, key: str) -> str | None:
+    value = section.take(key, (str, os.PathLike))
+    path = None if value is None else os.fspath(value)
+    if path is not None and not PurePath(path).is_absolute():
+        section.wrong(key, "must be the absolute path of a folder, the same in all processes")
+    return path or None
 
 
 def _below(start: str, value: Any) -> Any:

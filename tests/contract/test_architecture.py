@@ -150,7 +150,17 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
-    {"context", "signals", "settings", "_paths", "_place", "http_context", "outbox.base"},
+    {
+        "context",
+        "signals",
+        "settings",
+        "toml_file",
+        "journal",
+        "_paths",
+        "_place",
+        "http_context",
+        "outbox.base",
+    },
     {"hookspecs", "destinations.base", "sources.base"},
     {
         "destinations",

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, current_app, has_app_context
 
+from capi_flask import recipes
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
 from capi_flask.outbox import auto_outbox
@@ -58,7 +59,10 @@ class Capi:
                 "Capi.init_app() was called after the first request: what happened before is lost"
             )
         client = configure(
-            app.config.get("CAPI"), outboxes={"auto": auto_outbox(app)}, user_data=_USER_DATA
+            app.config.get("CAPI"),
+            outboxes={"auto": auto_outbox(app)},
+            recipes=recipes.installed(),
+            user_data=_USER_DATA,
         )
         installed = Installed(client)
         if problems := installed.signals.misspelt():

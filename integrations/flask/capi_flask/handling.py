@@ -94,21 +94,26 @@ class Handling:
         if self.finished:
             return
         self.finished = True
+        with transactions.no_autoflush():
+            self.installed.client.finish(self.scope, self.described(response))
+
+    def described(self, response: Response | None) -> FinishedRequest:
+        """Say how the request ended.
+
+        Args:
+            response: The answer; None when there is none.
+        """
         taken = self._request
         template, context = self.pages.last()
-        with transactions.no_autoflush():
-            self.installed.client.finish(
-                self.scope,
-                FinishedRequest(
-                    method=taken.method,
-                    route=taken.endpoint,
-                    path=taken.path,
-                    status=_FAILED if response is None else response.status_code,
-                    content_type="" if response is None else (response.mimetype or ""),
-                    template=template,
-                    offer=lambda: self.offer(response, template, context),
-                ),
-            )
+        return FinishedRequest(
+            method=taken.method,
+            route=taken.endpoint,
+            path=taken.path,
+            status=_FAILED if response is None else response.status_code,
+            content_type="" if response is None else (response.mimetype or ""),
+            template=template,
+            offer=lambda: self.offer(response, template, context),
+        )
 
     def offer(
         self,
