@@ -50,6 +50,7 @@ QUICK = (
     "--ignore=tests/on_celery",
     "--ignore=tests/outbox",
     "--ignore=tests/processes",
+    "--ignore=tests/segment/clients",
     "--ignore-glob=tests/on_django/test_database_*",
 )
 

@@ -1,24 +1,34 @@
-"""What one Segment message costs: to events, and to the bytes that are posted.
+"""What one Segment message costs: to events, to the bytes that are posted, and by HTTP.
 
-    pip install -e .
+    pip install -e '.[serve]' segment-analytics-python
     python benchmarks/bench_segment.py
 
 The messages are orders of a website with traits, cookies and three products, and orders of a phone
 with its device. Rounds alternate, so what else the machine does hits all alike; figures are
-medians.
+medians. Beside them stands what Segment's own library for Python takes to make and queue the same
+order, without sending it.
+
+Ingest is measured by the processor's time of this process alone, with requests as the libraries
+send them, from the raw body to the answer; the outbox is a SQLite file, written before each answer.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import json
+import logging
 import statistics
+import tempfile
 import time
 
+from capi_plugins import RequestContext, configure
 from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.destination import MetaDestination
+from capi_plugins.receiving import respond
 from capi_plugins.segment import Converter
 
+logging.disable(logging.WARNING)
 MESSAGES = 500
 ROUNDS = 25
 BROWSER = (
@@ -106,6 +116,56 @@ def timed(function) -> float:
     return (time.perf_counter() - started) / MESSAGES * 1e6
 
 
+def by_segments_library(number: int):
+    from segment.analytics.client import Client
+
+    client = Client("key", send=False)
+    message = order(number, 0)
+
+    def track() -> None:
+        for _ in range(MESSAGES):
+            client.track(
+                message["userId"],
+                message["event"],
+                dict(message["properties"]),
+                dict(message["context"]),
+            )
+
+    return track
+
+
+def ingest(folder: str, batch: int, total: int) -> float:
+    """Return messages a second and core that arrive by HTTP, in batches of a size."""
+    capi = {
+        "DESTINATIONS": {"meta": {"DATASET_ID": "1", "ACCESS_TOKEN": "token"}},
+        "CONSENT": {"DEFAULT": "granted"},
+        "DELIVERY": {"OUTBOX": f"sqlite:///{folder}/{batch}.sqlite3", "WORKER": "external"},
+        "SEGMENT": {"WRITE_KEYS": ["web"], "RATE": 0},
+        "AUTOLOAD": False,
+    }
+    client = configure(capi, environ={})
+    now = int(time.time())
+    messages = [of_website(number, now) for number in range(total)]
+    parts = [messages[start : start + batch] for start in range(0, total, batch)]
+    bodies = [json.dumps({"batch": part, "writeKey": "web"}).encode() for part in parts]
+    context = RequestContext(method="POST", url="https://shop.example/capi/v1/b")
+    started = time.process_time()
+    for body in bodies:
+        answer = respond(client, "v1/b", context, io.BytesIO(body).read)
+        assert answer.status == 200, answer
+    took = time.process_time() - started
+    assert client.stats().waiting == total, client.stats()
+    client.close(0)
+    return total / took
+
+
+def report_ingest() -> None:
+    print(f"{'HTTP ingest to a SQLite outbox':34}{'messages/s and core':>20}")
+    with tempfile.TemporaryDirectory() as folder:
+        for batch, total in ((1, 500), (20, 2000), (100, 4000)):
+            print(f"{f'requests of {batch}':34}{ingest(folder, batch, total):20,.0f}")
+
+
 def main() -> None:
     now = int(time.time())
     converter = Converter()
@@ -134,6 +194,7 @@ def main() -> None:
         runs[f"{name}, json.loads for comparison"] = lambda lines=lines: [
             json.loads(line) for line in lines
         ]
+    runs["Segment's own library, track()"] = by_segments_library(1)
     times: dict[str, list[float]] = {name: [] for name in runs}
     gc.disable()
     for _ in range(ROUNDS):
@@ -144,6 +205,8 @@ def main() -> None:
     print(f"{'':34}{'us/message':>12}")
     for name, values in times.items():
         print(f"{name:34}{statistics.median(values):12.1f}")
+    print()
+    report_ingest()
 
 
 if __name__ == "__main__":

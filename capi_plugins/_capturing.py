@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from capi_plugins._client import Client
 
 _log = logging.getLogger("capi_plugins.client")
+_DUPLICATE = "duplicate: this event_id was queued within the last 48 hours"
 
 
 class Capturing:
@@ -66,12 +67,15 @@ class Capturing:
             self._client.failed("holding an event", error)
             return ()
 
-    def capture_noted(self, noted: Sequence[Pending], context: RequestContext) -> None:
+    def capture_noted(self, noted: Sequence[Pending], context: RequestContext) -> list[Processed]:
         """Build events and capture them.
 
         Args:
             noted: What makes the events, and what the outbox holds of them.
             context: The request they happened in.
+
+        Returns:
+            What became of them.
         """
         events: list[Event] = []
         held: list[tuple[Delivery, ...]] = []
@@ -92,7 +96,8 @@ class Capturing:
                     events.append(event)
                     held.append(pending.held)
         if events or withdrawn:
-            self.capture(events, context, held, withdrawn)
+            return self.capture(events, context, held, withdrawn)
+        return []
 
     def capture(
         self,
@@ -109,7 +114,31 @@ class Capturing:
             held: What the outbox holds of each.
             withdrawn: What it holds besides and must not send.
         """
+        return self._capture(events, context, held, withdrawn)[0]
+
+    def store(
+        self, events: Sequence[Event], context: RequestContext, reasons: Sequence[str]
+    ) -> bool:
+        """Take events to the outbox, and say whether it has all that is to be sent.
+
+        Args:
+            events: The events.
+            context: The request they happened in.
+            reasons: Why there are not more of them.
+        """
+        for reason in reasons:
+            self.dropped(None, None, reason)
+        return self._capture(events, context)[1]
+
+    def _capture(
+        self,
+        events: Sequence[Event],
+        context: RequestContext,
+        held: Sequence[tuple[Delivery, ...]] = (),
+        withdrawn: Sequence[Delivery] = (),
+    ) -> tuple[list[Processed], bool]:
         results: list[Processed] = []
+        stored = True
         queued: list[tuple[Event, Delivery]] = []
         withdrawn = list(withdrawn)
         for number, event in enumerate(events):
@@ -129,13 +158,15 @@ class Capturing:
                 self._client.failed("capture", error)
         try:
             if queued or withdrawn:
-                self._queue(queued, withdrawn)
+                stored, twice = self._queue(queued, withdrawn)
+                results = _without(results, twice) if twice else results
         except Exception as error:
             self._client.failed("queueing", error)
             reason = f"the outbox failed: {type(error).__name__}"
             for event, delivery in queued:
                 self.dropped(event, delivery.destination, reason)
-        return results
+            stored = False
+        return results, stored
 
     def dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
         """Tell that an event, or what one destination would have got of it, is not sent.
@@ -171,15 +202,31 @@ class Capturing:
 
     def _queue(
         self, queued: Sequence[tuple[Event, Delivery]], withdrawn: Sequence[Delivery]
-    ) -> None:
+    ) -> tuple[bool, Sequence[tuple[Event, Delivery]]]:
+        """Queue deliveries; return whether all are stored, and those that were there already."""
         stored = self._delivering.put([delivery for _, delivery in queued], withdrawn)
+        twice = []
         if stored.duplicates:
-            reason = "duplicate: this event_id was queued within the last 48 hours"
-            for event, delivery in queued:
-                if any(delivery is duplicate for duplicate in stored.duplicates):
-                    self.dropped(event, delivery.destination, reason)
+            found = {id(delivery) for delivery in stored.duplicates}
+            twice = [each for each in queued if id(each[1]) in found]
+        for event, delivery in twice:
+            self.dropped(event, delivery.destination, _DUPLICATE)
         if stored.refused:
             signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
+        return not (stored.refused or stored.in_memory), twice
+
+
+def _without(
+    results: Sequence[Processed], duplicates: Sequence[tuple[Event, Delivery]]
+) -> list[Processed]:
+    """Take the payload out of what is there already; of two in one request one stays."""
+    twice = {(id(event), delivery.destination) for event, delivery in duplicates}
+    return [
+        attrs.evolve(result, payload=None, reason=_DUPLICATE)
+        if (id(result.event), result.destination) in twice
+        else result
+        for result in results
+    ]
 
 
 def _delivery(result: Processed) -> Delivery | None:

@@ -8,26 +8,28 @@ import functools
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from capi_plugins import signals
+from capi_plugins._browser import BrowserAnswer, BrowserHalf
 from capi_plugins._capturing import Capturing
 from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
+from capi_plugins._receiving import Receiving
 from capi_plugins._scope import MOST_PENDING, Build, OnCommit, Pending, RequestScope, current
 from capi_plugins._triggers import Triggers
 from capi_plugins._worker import Worker
 from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
-from capi_plugins.exceptions import UnknownSource
+from capi_plugins.exceptions import WebhookError
 from capi_plugins.outbox.base import Outbox, OutboxStats
 from capi_plugins.settings import Settings
-from capi_plugins.sources.base import Source, SourceRequest
+from capi_plugins.sources.base import Source, SourceRequest, SourceResponse
 
 _log = logging.getLogger("capi_plugins.client")
 
@@ -75,8 +77,11 @@ class Client:
             grace=settings.delivery.grace,
             clock=clock,
         )
+        self.browser = BrowserHalf(settings.browser, self._pipeline, destinations, clock)
         self._capturing = Capturing(self, self._pipeline, self._delivering)
         self._active = settings.enabled and bool(destinations)
+        store = self._capturing.store if self._active else None
+        self._receiving = Receiving(self, store)
         self._closed = False
         self._at_exit = _close_at_exit(self)
 
@@ -181,12 +186,15 @@ class Client:
         """
         return self._active and self._delivering.joins(database)
 
-    def finish(self, scope: RequestScope, finished: FinishedRequest) -> None:
+    def finish(self, scope: RequestScope, finished: FinishedRequest) -> list[Processed]:
         """End a request: capture what was noted and what triggers match; never raises.
 
         Args:
             scope: What ``request`` gave.
             finished: How the request ended.
+
+        Returns:
+            What became of its events.
         """
         matched: list[Pending] = []
         if self._active:
@@ -196,18 +204,37 @@ class Client:
                 ]
             except Exception as error:
                 self.failed("matching triggers", error)
-        self._finish(scope, matched)
+        return self._finish(scope, matched)
 
-    def _finish(self, scope: RequestScope, matched: list[Pending]) -> None:
+    def browser_answer(
+        self, scope: RequestScope, processed: Sequence[Processed], *, page: bool
+    ) -> BrowserAnswer:
+        """Decide what goes to the browser with the answer of the host; never raises.
+
+        Args:
+            scope: What ``request`` gave; the request is over.
+            processed: What ``finish`` gave.
+            page: Whether the answer is a page that may have code in it.
+        """
+        try:
+            if self._active:
+                context = scope.context
+                return self.browser.answer(context, scope.lacking, processed, page=page)
+        except Exception as error:
+            self.failed("the browser half", error)
+        return BrowserAnswer()
+
+    def _finish(self, scope: RequestScope, matched: list[Pending]) -> list[Processed]:
         scope.open = False
         # What is not confirmed yet is captured when it is, without the scope's help.
         noted, scope.pending = scope.pending, []
         noted = [pending for pending in noted if pending.confirmed] + matched
         try:
             if noted:
-                self._capturing.capture_noted(noted, scope.context)
+                return self._capturing.capture_noted(noted, scope.context)
         except Exception as error:
             self.failed("finish", error)
+        return []
 
     def _keep(self, scope: RequestScope, pending: Pending) -> bool:
         if len(scope.pending) < MOST_PENDING:
@@ -267,15 +294,23 @@ class Client:
 
         Raises:
             UnknownSource: There is no such source.
-            WebhookError: The source refused the request.
+            WebhookError: The source refused the request, or the outbox did not take its events.
         """
-        found = self.sources.get(source)
-        if found is None:
-            raise UnknownSource(f"there is no source {source!r}")
-        events = list(found.events(request))
-        if self._active and events:
-            self._capturing.capture(events, NO_REQUEST)
-        return len(events)
+        return len(self._receiving.receive(source, request).events)
+
+    def answer(
+        self, source: str, request: SourceRequest, *, problem: WebhookError | None = None
+    ) -> SourceResponse:
+        """Take the events of a request to a source and return what it is answered; never raises.
+
+        It is a success only when the events are in the outbox.
+
+        Args:
+            source: Name of the source.
+            request: What arrived.
+            problem: What is wrong with it already; then it has no events.
+        """
+        return self._receiving.answer(source, request, problem)
 
     def failed(self, where: str, error: Exception) -> None:
         """Log that something of ours went wrong; the host never sees it.

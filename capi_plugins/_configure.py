@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -33,6 +33,9 @@ from capi_plugins.settings import (
     Settings,
     suggest,
 )
+
+if TYPE_CHECKING:
+    from capi_plugins.segment.plugin import SegmentPlugin
 
 _log = logging.getLogger("capi_plugins.configure")
 _NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
@@ -77,10 +80,12 @@ def configure(
         for client in made:
             signals.tell(signals.plugin_failed, client, plugin=plugin, hook=hook, error=error)
 
+    segment = _segment(settings, clock, problems)
+    own = {"segment": segment} if segment else {}
     offered = recipes or {}
     chosen = {name: recipe for name, recipe in offered.items() if _is_chosen(name, settings)}
     try:
-        loaded = Plugins(settings, {**chosen, **builtin_plugins()}, failed)
+        loaded = Plugins(settings, {**chosen, **builtin_plugins(), **own}, failed)
         loaded.configure(settings)
         types = loaded.destination_types()
         sources = loaded.sources()
@@ -96,8 +101,6 @@ def configure(
     triggers = _triggers(settings, loaded, offered, problems)
     user_lookups = parse_user_data(settings, problems)
     make_nudger = _nudger(settings, nudgings or {}, problems)
-    if settings.segment:
-        _check_segment(settings, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -115,6 +118,8 @@ def configure(
     if make_nudger is not None:
         client.delivering.nudge_with(make_nudger)
         nudging.serve(client.delivering)
+    if segment:
+        segment.tap(client)
     return client
 
 
@@ -155,11 +160,16 @@ def _celery(settings: Settings, problems: list[str]) -> Callable[[], Nudger] | N
     return lambda: nudges(app)
 
 
-def _check_segment(settings: Settings, problems: list[str]) -> None:
+def _segment(
+    settings: Settings, clock: Callable[[], float], problems: list[str]
+) -> SegmentPlugin | None:
+    if not settings.segment:
+        return None
     # Most hosts have no such messages, and it would be an eighth of their import.
     from capi_plugins.segment import read_options  # noqa: PLC0415
+    from capi_plugins.segment.plugin import SegmentPlugin  # noqa: PLC0415
 
-    read_options(settings.segment, problems, parse_lookup)
+    return SegmentPlugin(read_options(settings.segment, problems, parse_lookup), clock)
 
 
 def _destinations(

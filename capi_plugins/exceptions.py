@@ -49,21 +49,43 @@ class InvalidEvent(CapiError):
 class WebhookError(CapiError):
     """A request to a source cannot be used.
 
-    Attributes:
-        status: HTTP status to answer with.
+    Its text is part of the answer, so it contains nothing of the request and no secret.
+
+    Args:
+        message: What is wrong, and what to do about it.
+        status: HTTP status to answer with; default: that of the class.
+        code: The same in one word, for programs; default: that of the class.
+        retry_after: Seconds after which the sender may try again, if it may.
     """
 
-    status = 400
+    status: int = 400
+    code: str = "invalid_request"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = self.status if status is None else status
+        self.code = code or self.code
+        self.retry_after = retry_after
 
 
 class InvalidSignature(WebhookError):
     """The signature of a webhook is missing or wrong."""
+
+    code = "invalid_signature"
 
 
 class UnknownSource(WebhookError):
     """No source of that name is configured."""
 
     status = 404
+    code = "not_found"
 
 
 class TransportError(CapiError):

@@ -25,6 +25,7 @@ CONSENT_DEFAULTS = ("granted", "denied", "hold")
 IN_PROCESSES = ("thread", "external")
 """Values of ``WORKER`` for those who send as long as their process lives."""
 WORKERS = (*IN_PROCESSES, "celery", "tasks")
+_PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -67,6 +68,19 @@ class ExcludeSettings:
     prefetch: bool = True
     paths: tuple[re.Pattern[str], ...] = ()
     emails: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class BrowserSettings:
+    """``BROWSER``: what goes to the visitor's browser, where the visitor has consented.
+
+    Attributes:
+        cookies: Whether the cookies are set by which a destination knows a visitor.
+        pixel: Whether the destinations' code is put into pages.
+    """
+
+    cookies: bool = True
+    pixel: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -116,7 +130,7 @@ class Settings:
         triggers: The host's own triggers, as written.
         recipes: ``auto``, or the names of the recipes to use.
         user_data: ``UserData`` fields and where they are on the signed-in user.
-        browser: Options of the browser half, as written.
+        browser: What goes to the visitor's browser.
         delivery: Where deliveries wait and how they leave.
         trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
@@ -125,6 +139,7 @@ class Settings:
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
         journal: Folder in which is written down what becomes of events; None: nowhere.
+        url_prefix: Below which path the sources are mounted where no URLconf says so: ``/capi``.
         enabled: False: everything is accepted and nothing leaves.
     """
 
@@ -135,7 +150,7 @@ class Settings:
     triggers: tuple[Mapping[str, Any], ...] = ()
     recipes: str | tuple[str, ...] = "auto"
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
-    browser: Mapping[str, Any] = attrs.field(factory=dict)
+    browser: BrowserSettings = attrs.field(factory=BrowserSettings)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
@@ -144,6 +159,7 @@ class Settings:
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     journal: str | None = None
+    url_prefix: str = "/capi"
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
@@ -188,6 +204,7 @@ class Settings:
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
             journal=_folder(top, "JOURNAL"),
+            url_prefix=_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
@@ -303,13 +320,14 @@ def _recipes(top: Section) -> str | tuple[str, ...]:
     return tuple(_strings(top, "RECIPES"))
 
 
-def _browser(top: Section) -> Mapping[str, Any]:
+def _browser(top: Section) -> BrowserSettings:
     section = Section(top.at("BROWSER"), top.take("BROWSER", Mapping), top.problems)
-    pixel = section.take("PIXEL", bool, default=False)
-    if pixel:
-        section.wrong("PIXEL", "is not available yet: leave it out or set it to False")
+    result = BrowserSettings(
+        cookies=section.take("COOKIES", bool, default=True),
+        pixel=section.take("PIXEL", bool, default=False),
+    )
     section.done()
-    return {"PIXEL": pixel}
+    return result
 
 
 def _delivery(top: Section) -> DeliverySettings:
@@ -366,6 +384,14 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
         else:
             networks.append(text)
     return tuple(networks)
+
+
+def _url_prefix(top: Section) -> str:
+    value: str = top.take("URL_PREFIX", str, "/capi")
+    if value and not _PREFIX.fullmatch(value):
+        top.wrong("URL_PREFIX", "must be a path such as '/capi', or '' for the root")
+        return "/capi"
+    return value.rstrip("/")
 
 
 def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import attrs
 
+from capi_plugins.browser import BrowserEvent, Cookie
 from capi_plugins.consent import Consent
+from capi_plugins.context import RequestContext
 from capi_plugins.events import Event, FieldNote, UserData
 from capi_plugins.outbox.base import Delivery
 
@@ -180,3 +182,40 @@ class Destination(abc.ABC):
         """
         del user
         return ()
+
+    def browser_cookies(self, context: RequestContext, *, now: float) -> Sequence[Cookie]:
+        """Make the cookies by which the destination knows a visitor, as far as they lack.
+
+        They are set only where the visitor may be known to the destination.
+
+        Args:
+            context: The visitor's request.
+            now: Seconds since the epoch.
+        """
+        del context, now
+        return ()
+
+    def browser_event(self, payload: Payload) -> BrowserEvent | None:
+        """Make the twin of an event that the browser is to send too; None: it sends none.
+
+        Args:
+            payload: What the server sends.
+        """
+        del payload
+        return None
+
+    def browser_script(
+        self, visitor: Payload, events: Sequence[BrowserEvent], *, alone: bool
+    ) -> str:
+        """Write the JavaScript of a page, without its element.
+
+        Args:
+            visitor: A payload of this visitor, which says who it is.
+            events: What the browser is to send.
+            alone: Whether no other destination has code in the page.
+
+        Returns:
+            The code; empty: the destination has no part in the browser.
+        """
+        del visitor, events, alone
+        return ""

@@ -94,10 +94,12 @@ class Stored:
     Attributes:
         refused: The outbox is full; others may be among them that had to make room.
         duplicates: (destination, event_name, event_id) was put within the last 48 hours.
+        in_memory: A durable store could not be written, and the rest is in memory until it can.
     """
 
     refused: Sequence[Delivery] = ()
     duplicates: Sequence[Delivery] = ()
+    in_memory: bool = False
 
 
 class Outbox(Protocol):

@@ -69,7 +69,7 @@ class Overflow:
         if error is not None:
             self._failed(error)
         self._start()
-        return stored
+        return attrs.evolve(stored, in_memory=True)
 
     def store(self, budget: float = 0.05) -> bool:
         """Try to move everything to the file.

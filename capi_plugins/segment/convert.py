@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -50,22 +50,26 @@ class Converter:
 
     Args:
         options: What a project wants different.
+        clock: Seconds since the epoch.
     """
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(
+        self, options: Options | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.options = options or Options()
+        self.clock = clock
 
     def convert(self, message: object, *, now: float | None = None) -> Conversion:
         """Turn one message into events; never raises.
 
         Args:
             message: As JSON gives it.
-            now: The clock, seconds since the epoch; default: this machine's.
+            now: The clock, seconds since the epoch; default: the converter's.
         """
         if not isinstance(message, Mapping):
             return Conversion(reason='not a Segment message: that is {"type": "track", ...}')
         try:
-            return self._convert(Message(message), time.time() if now is None else now)
+            return self._convert(Message(message), self.clock() if now is None else now)
         except Exception as error:
             _log.error("converting a message failed with %s", type(error).__name__)
             return Conversion(reason=f"internal error: {type(error).__name__}")
@@ -78,7 +82,15 @@ class Converter:
         wanted = permission.refusal(message, self.options) or self._wanted(message)
         if isinstance(wanted, str):
             return Conversion(reason=wanted, message_id=message_id)
-        events = self._events(message, wanted, message_id, now)
+        meant = [each for each in wanted if _holds(each, message)]
+        if not meant:
+            reason = "WHEN in CAPI['SEGMENT']['EVENTS'] does not hold"
+            return Conversion(reason=reason, message_id=message_id)
+        events = tuple(
+            event
+            for placed, several in _placed(meant, message)
+            for event in self._events(placed, several, message_id, now)
+        )
         if not events:
             return Conversion(reason="the event's name names a person", message_id=message_id)
         return Conversion(events=events, message_id=message_id)
@@ -110,7 +122,7 @@ class Converter:
         return [_Wanted(rule.event or name, rule)]
 
     def _events(
-        self, message: Message, wanted: list[_Wanted], message_id: str | None, now: float
+        self, message: Message, wanted: Sequence[_Wanted], message_id: str | None, now: float
     ) -> tuple[Event, ...]:
         notes: list[FieldNote] = []
         when = event_time(message, now)
@@ -179,6 +191,22 @@ def _mapped(key: str, mapping: EventMapping) -> _Wanted:
         # One of Meta's own, in whatever spelling.
         return _Wanted(rule.event, attrs.evolve(rule, about_others=source.about_others), mapping)
     return _Wanted(name, attrs.evolve(source, event=name), mapping)
+
+
+def _holds(wanted: _Wanted, message: Message) -> bool:
+    return wanted.mapping is None or Mapped(wanted.mapping, message, []).holds()
+
+
+def _placed(
+    wanted: Sequence[_Wanted], message: Message
+) -> Iterator[tuple[Message, Sequence[_Wanted]]]:
+    """Give the events, and the message as each is to be read; most read it as it is."""
+    usual = [each for each in wanted if each.mapping is None or not each.mapping.place]
+    if usual:
+        yield message, usual
+    for each in wanted:
+        if each.mapping is not None and each.mapping.place:
+            yield Message(Mapped(each.mapping, message, []).placed()), [each]
 
 
 def _id(value: str | None) -> str | None:

@@ -1,8 +1,8 @@
-"""``CAPI["SEGMENT"]``: what of the conversion a project wants different."""
+"""``CAPI["SEGMENT"]``: what of the conversion a project wants different, and what comes in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ import attrs
 
 from capi_plugins.events import UserData
 from capi_plugins.section import Section, suggest
+from capi_plugins.segment.ingest_options import IngestOptions, read_ingest_options
 from capi_plugins.segment.spec import INTEGRATIONS, fold
 
 ACTION_SOURCES = (
@@ -24,6 +25,8 @@ ACTION_SOURCES = (
     "other",
 )
 _COUNTS = ("quantity", "lines", "none")
+_PLACE = ("EVENT_TIME", "ACTION_SOURCE", "EVENT_SOURCE_URL")
+_PATH = (str, list, tuple, Mapping)
 _USER_FIELDS = frozenset(UserData.names())
 _EMPTY: Mapping[str, Any] = {}
 
@@ -47,12 +50,16 @@ class EventMapping:
     Attributes:
         event: Meta's name.
         event_id: Where the business key is; the event's id is ``<event>.<key>``.
+        when: Where values are, and those they must have.
+        place: Where ``event_time``, ``action_source`` and ``event_source_url`` are, by these names.
         user_data: ``UserData`` fields and where their values are.
         custom_data: ``CustomData`` fields or custom properties and where their values are.
     """
 
     event: str
     event_id: Finder | None = None
+    when: Sequence[tuple[Finder, Any]] = ()
+    place: Mapping[str, Finder] = attrs.field(factory=dict)
     user_data: Mapping[str, Finder] = attrs.field(factory=dict)
     custom_data: Mapping[str, Finder] = attrs.field(factory=dict)
 
@@ -78,6 +85,7 @@ class Options:
             those that are about advertising, by their name.
         integrations: What ``integrations`` may call this destination, folded.
         limited_data_use: Whether every event is sent with Limited Data Use.
+        ingest: Where messages come from besides files.
     """
 
     events: Mapping[str, tuple[EventMapping, ...]] = attrs.field(factory=dict)
@@ -94,6 +102,7 @@ class Options:
     consent_categories: frozenset[str] = frozenset()
     integrations: frozenset[str] = INTEGRATIONS
     limited_data_use: bool = False
+    ingest: IngestOptions = attrs.field(factory=IngestOptions)
 
 
 def read_options(raw: object, problems: list[str], read_path: ReadPath) -> Options:
@@ -121,6 +130,7 @@ def read_options(raw: object, problems: list[str], read_path: ReadPath) -> Optio
         consent_categories=frozenset(_names(section, "CONSENT_CATEGORIES")),
         integrations=INTEGRATIONS | frozenset(_names(section, "INTEGRATIONS")),
         limited_data_use=section.take("LIMITED_DATA_USE", bool, default=False),
+        ingest=read_ingest_options(section),
     )
     section.done()
     return options
@@ -195,10 +205,19 @@ def _mapping(section: Section, read_path: ReadPath) -> EventMapping:
     event = section.take("EVENT", str)
     if not event or not event.strip():
         section.wrong("EVENT", "is required: Meta's name of the event, such as 'Lead'")
-    key = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    key = section.take("EVENT_ID", _PATH)
     mapped = EventMapping(
         event=event or "",
         event_id=None if key is None else read_path(key, section.at("EVENT_ID"), section.problems),
+        when=[
+            (read_path(path, section.at("WHEN"), section.problems), wanted)
+            for path, wanted in section.take("WHEN", Mapping, _EMPTY).items()
+        ],
+        place={
+            name.lower(): read_path(path, section.at(name), section.problems)
+            for name in _PLACE
+            if (path := section.take(name, _PATH)) is not None
+        },
         user_data=_finders(section, "USER_DATA", _USER_FIELDS, read_path),
         custom_data=_finders(section, "CUSTOM_DATA", None, read_path),
     )

@@ -117,6 +117,17 @@ def read_origin(message: Message, options: Options, when: int, notes: list[Field
     )
 
 
+def is_from_device(message: Message) -> bool:
+    """Whether a phone's own library sent a message, so that its address is the person's."""
+    channel = (text(message.raw.get("channel")) or "").lower()
+    return channel == "mobile" or _APP_LIBRARIES.search(_library(message)) is not None
+
+
+def _library(message: Message) -> str:
+    library = message.context.get("library")
+    return (text(library.get("name")) or "") if isinstance(library, dict) else ""
+
+
 def _given(message: Message) -> str | None:
     for place in message.everywhere:
         found = text(place.get("actionsource"))
@@ -128,8 +139,7 @@ def _given(message: Message) -> str | None:
 
 
 def _derived(message: Message, page: str | None, options: Options) -> str:
-    library = message.context.get("library")
-    name = (text(library.get("name")) or "") if isinstance(library, dict) else ""
+    name = _library(message)
     channel = _CHANNELS.get((text(message.raw.get("channel")) or "").lower())
     in_app = platform(message) is not None and (
         "app" in message.context or bool(message.device) or message.type == "screen"

@@ -14,6 +14,7 @@ from capi_plugins.segment.private import Person, clean
 from capi_plugins.segment.spec import IDS, fold
 
 _MOST_PROPERTIES = 200
+_DEVICE_TIMES = ("timestamp", "originalTimestamp", "sentAt")
 _STANDARD: Mapping[str, str] = {
     fold(name): name
     for name in (
@@ -126,6 +127,35 @@ class Mapped:
         """Return the business key, if one is named and there."""
         finder = self._wanted.event_id
         return None if finder is None else text(self._find("event_id", finder))
+
+    def holds(self) -> bool:
+        """Whether the conditions hold."""
+        for finder, wanted in self._wanted.when:
+            lost: list[str] = []
+            value = finder.find(self._offer, lost)
+            if lost or value not in (wanted if isinstance(wanted, list | tuple) else [wanted]):
+                return False
+        return True
+
+    def placed(self) -> dict[str, Any]:
+        """Return the message with the time and the place that are named."""
+        raw = dict(self._offer["message"])
+        found = {name: self._find(name, finder) for name, finder in self._wanted.place.items()}
+        when, source, url = (
+            found.get(name) for name in ("event_time", "action_source", "event_source_url")
+        )
+        if when is not None:
+            # It is no reading of the device's clock, and is not corrected like one.
+            raw = {key: value for key, value in raw.items() if key not in _DEVICE_TIMES}
+            raw["timestamp"] = when
+        if source is not None:
+            own = {key: value for key, value in self._offer["properties"].items()
+                   if fold(str(key)) != "actionsource"}  # fmt: skip
+            raw["properties"] = {**own, "action_source": source}
+        if url is not None:
+            context = self._offer["context"]
+            raw["context"] = {**context, "page": {**mapping(context.get("page")), "url": url}}
+        return raw
 
     def _find(self, field: str, finder: Finder) -> Any:
         lost: list[str] = []

@@ -137,6 +137,7 @@ def test_public_modules_of_the_core_import_no_private_ones():
         ("django_tasks", {"capi_django.tasks_nudge"}),
         ("pluggy", {"capi_plugins.hookspecs", "capi_plugins._plugins"}),
         ("blinker", {"capi_plugins.signals", "capi_flask.signals"}),
+        ("waitress", {"capi_plugins.cli.serve_command"}),
     ],
 )
 def test_a_library_has_one_door(library, doors):
@@ -151,6 +152,8 @@ def test_a_library_has_one_door(library, doors):
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
     {
+        "browser",
+        "site",
         "context",
         "signals",
         "settings",
@@ -172,14 +175,15 @@ LAYERS = [
         "context_store",
         "celery_nudge",
         "nudging",
+        "receiving",
     },
     {"_discovery", "_plugins", "_triggers", "_retry"},
-    {"_pipeline", "_standings", "_sending", "_worker", "_delivery", "_scope"},
-    {"_capturing"},
+    {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},
+    {"_capturing", "_receiving"},
     {"_client"},
     {"_configure"},
     {""},
-    {"cli", "sandbox", "testing"},
+    {"cli", "sandbox", "testing", "wsgi"},
 ]
 
 

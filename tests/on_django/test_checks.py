@@ -203,7 +203,7 @@ def test_every_check_is_documented_and_tested():
             (root / "integrations/django/capi_django/checks.py").read_text(),
         )
     )
-    assert len(ids) == 11
+    assert len(ids) == 12
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {

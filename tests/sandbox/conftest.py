@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +10,6 @@ import pytest
 from capi_plugins.sandbox import Sandbox
 from tests.sandbox.wire_events import NOW
 
-CHROMIUM = "/usr/bin/chromium"
 Post = Callable[..., httpx.Response]
 
 
@@ -36,31 +33,6 @@ def post(sandbox: Sandbox, client: httpx.Client) -> Post:
         return client.post(base + (path or "/v26.0/1234567890/events"), json=body)
 
     return send
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    required = os.environ.get("CAPI_REQUIRE_SERVICES") == "1"
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        if required:
-            raise
-        pytest.skip("the Python package playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        if required:
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            ],
-        )  # fmt: skip
-        yield running
-        running.close()
 
 
 @pytest.fixture

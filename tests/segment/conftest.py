@@ -10,6 +10,7 @@ from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.sandbox import rules
 from capi_plugins.segment import Converter, read_options
+from tests.segment.api import Api
 
 NOW = 1_785_587_757  # 2026-08-01T12:35:57Z
 DESTINATION = MetaDestination("meta", {"DATASET_ID": "1", "ACCESS_TOKEN": "t"})
@@ -138,3 +139,23 @@ def refused():
         return result.reason
 
     return make
+
+
+@pytest.fixture
+def make():
+    """Returns a function that makes an `Api` with other settings."""
+    made = []
+
+    def make(**settings):
+        made.append(Api(**settings))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.client.close(0)
+
+
+@pytest.fixture
+def api(make):
+    """An `Api`."""
+    return make()

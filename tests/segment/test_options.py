@@ -121,6 +121,45 @@ def test_one_message_may_become_several_events_or_none():
     assert result.reason == "CAPI['SEGMENT']['EVENTS'] says that it is not sent"
 
 
+@pytest.mark.parametrize(
+    ("when", "names"),
+    [
+        ({"properties.plan": "pro"}, ["FirstOrder", "Lead"]),
+        ({"properties.plan": ["free", "pro"], "properties.booking.id": 7}, ["FirstOrder", "Lead"]),
+        ({"properties.plan": "free"}, ["Lead"]),
+        ({"properties.nothing": None}, ["Lead"]),
+        ({"properties.plan": "pro", "context.ip": "x"}, ["Lead"]),
+    ],
+)
+def test_when_says_which_messages_are_meant(when, names):
+    mapped = [{"EVENT": "Lead"}, {"EVENT": "FirstOrder", "WHEN": when}]
+    found = convert(BOOKED, EVENTS={"Demo Booked": mapped}).events
+    assert sorted(event.event_name for event in found) == names
+    result = convert(BOOKED, EVENTS={"Demo Booked": {"EVENT": "Lead", "WHEN": {"type": "page"}}})
+    assert result.reason == "WHEN in CAPI['SEGMENT']['EVENTS'] does not hold"
+
+
+def test_time_and_place_may_be_named():
+    mapping = {
+        "EVENT": "Lead",
+        "EVENT_TIME": "properties.booked_at",
+        "ACTION_SOURCE": {"VALUE": "phone_call"},
+        "EVENT_SOURCE_URL": "properties.page",
+    }
+    values = {"booked_at": "2026-08-01T10:00:00Z", "page": "https://shop.example/call"}
+    message = changed(BOOKED, {"properties": values, "sentAt": "2026-08-01T13:00:00Z"})
+    (event,) = convert(message, EVENTS={"Demo Booked": mapping}).events
+    assert event.event_time == 1785578400
+    assert event.action_source == "phone_call"
+    assert event.event_source_url == "https://shop.example/call"
+    wire(event)
+    # What Meta demands of a place holds here as well, and one mapping is not the other.
+    website = {"EVENT": "Lead", "ACTION_SOURCE": {"VALUE": "website"}}
+    bare = changed(message, {"context.userAgent": None})
+    both = convert(bare, EVENTS={"Demo Booked": [website, mapping]}).events
+    assert [event.action_source for event in both] == ["other", "phone_call"]
+
+
 def test_a_call_may_be_mapped():
     mapped = {"identify": {"EVENT": "CompleteRegistration"}}
     message = changed(WEB, {"type": "identify", "event": None, "properties": None})

@@ -25,6 +25,9 @@ CONVERTER = Converter(
             "Mapped": {
                 "EVENT": "Lead",
                 "EVENT_ID": "properties.key",
+                "EVENT_TIME": "properties.at",
+                "ACTION_SOURCE": "properties.place",
+                "EVENT_SOURCE_URL": ["properties.page", "context.page.url"],
                 "USER_DATA": {"email": ["properties.contact.email", "traits.email"]},
                 "CUSTOM_DATA": {
                     "value": "properties.amount",
@@ -68,7 +71,7 @@ KEYS = st.sampled_from(
         *"fbc fbp fbclid opt_out cookies adTrackingEnabled advertisingId".split(),
         *"dataProcessingOptions data_processing_options status level success store_data".split(),
         *"num_items net_revenue content_type content_name description properties amount".split(),
-        *"campaign_ids install_referrer externalId city contact".split(),
+        *"campaign_ids install_referrer externalId city contact at place".split(),
     ]
 )  # fmt: skip
 VALUES = st.recursive(

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from capi_plugins.browser import BrowserEvent, Cookie
 from capi_plugins.consent import Consent
+from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import (
     Destination,
     Option,
@@ -20,7 +22,7 @@ from capi_plugins.destinations.base import (
     Request,
     Response,
 )
-from capi_plugins.destinations.meta import outcome, payload, user_data
+from capi_plugins.destinations.meta import browser_ids, outcome, payload, pixel, user_data
 from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS, MAX_BATCH
 from capi_plugins.destinations.meta.places import COUNTRIES
 from capi_plugins.events import Event, UserData
@@ -64,6 +66,7 @@ class MetaDestination(Destination):
         Option(name="UPLOAD_ID", types=(str, int)),
         Option(name="UPLOAD_TAG"),
         Option(name="UPLOAD_SOURCE"),
+        Option(name="PIXEL_URL", default=pixel.SCRIPT_URL, env=True),
     )
     MAX_BATCH: ClassVar[int] = MAX_BATCH
 
@@ -85,6 +88,8 @@ class MetaDestination(Destination):
         self._url = f"{values['API_URL']}/{self.api_version}/{values['DATASET_ID']}/events"
         self._values = values
         self._tail = ("", b"")
+        self._dataset_id = str(values["DATASET_ID"])
+        self._pixel_url: str = values["PIXEL_URL"]
 
     @property
     def api_version_ends(self) -> str | None:
@@ -139,6 +144,20 @@ class MetaDestination(Destination):
     def hashes_of(self, user: UserData) -> Sequence[str]:
         """Return the digests of e-mail addresses, phone numbers and external ids."""
         return user_data.digests_of_person(user, default_country=self._default_country)
+
+    def browser_cookies(self, context: RequestContext, *, now: float) -> Sequence[Cookie]:
+        """Make ``_fbc`` and ``_fbp``, as far as the visitor lacks them."""
+        return browser_ids.cookies(context, now=now)
+
+    def browser_event(self, payload: Payload) -> BrowserEvent | None:
+        """Make what the pixel is to send."""
+        return pixel.event_of(self.name, payload)
+
+    def browser_script(
+        self, visitor: Payload, events: Sequence[BrowserEvent], *, alone: bool
+    ) -> str:
+        """Write the code of the pixel."""
+        return pixel.script(self._dataset_id, self._pixel_url, visitor, events, alone=alone)
 
 
 def _members(values: Mapping[str, Any]) -> dict[str, str]:
@@ -242,6 +261,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "ACCESS_TOKEN": _check_secret,
     "API_VERSION": _check_version,
     "API_URL": _check_url,
+    "PIXEL_URL": _check_url,
     "APP_SECRET": _check_secret,
     "DEFAULT_COUNTRY": _check_country,
     "PARTNER_AGENT": _check_agent,

@@ -10,7 +10,7 @@ from django.core import checks
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
-from capi_django import conf
+from capi_django import conf, views
 from capi_django.model_triggers import find_model, watched_fields
 from capi_django.signals import find_signal
 from capi_plugins import Client, Trigger
@@ -36,7 +36,7 @@ def check(**_: Any) -> list[checks.CheckMessage]:
     found += _middleware()
     client = conf.client()
     if client is not None:
-        for rule in (_signals, _models, _purchases, _routes, _tasks):
+        for rule in (_signals, _models, _purchases, _routes, _tasks, _mounted):
             found += rule(client)
     return found
 
@@ -174,16 +174,44 @@ def _purchases(client: Client) -> Iterator[checks.CheckMessage]:
 
 def _routes(client: Client) -> Iterator[checks.CheckMessage]:
     wanted = [trigger for trigger in client.triggers.all if trigger.route is not None]
-    if not wanted or not getattr(settings, "ROOT_URLCONF", None):
+    patterns = _patterns() if wanted else None
+    if patterns is None:
         return
-    try:
-        known = set(_view_names(get_resolver().url_patterns, ()))
-    except Exception:
-        # A URLconf that does not import is the subject of Django's own checks.
-        return
+    known = set(_view_names(patterns, ()))
     for trigger in wanted:
         if trigger.route not in known:
             yield _unknown_route(trigger, known)
+
+
+def _mounted(client: Client) -> Iterator[checks.CheckMessage]:
+    patterns = _patterns() if client.sources else None
+    if patterns is None or _is_mounted(patterns):
+        return
+    yield checks.Warning(
+        f"Nobody can send to {', '.join(client.sources)}: the URLconf has no place for it.",
+        hint="Add path('capi/', include('capi_django.urls')) to it.",
+        id="capi_django.W008",
+    )
+
+
+def _is_mounted(patterns: Iterable[URLPattern | URLResolver]) -> bool:
+    return any(
+        _is_mounted(pattern.url_patterns)
+        if isinstance(pattern, URLResolver)
+        else pattern.callback is views.receive
+        for pattern in patterns
+    )
+
+
+def _patterns() -> Sequence[URLPattern | URLResolver] | None:
+    """Return the URLconf, or None where there is none that can be read."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return None
+    try:
+        return list(get_resolver().url_patterns)
+    except Exception:
+        # A URLconf that does not import is the subject of Django's own checks.
+        return None
 
 
 def _unknown_route(trigger: Trigger, known: set[str]) -> checks.CheckMessage:

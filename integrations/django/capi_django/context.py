@@ -186,6 +186,18 @@ def offered(named: Offer) -> Callable[[], Offer]:
     return lambda: {**visit.offer(), **visit.traceless(named)}
 
 
+def context_now(client: Client, request: HttpRequest) -> RequestContext:
+    """Return the context of a request whose view is still at work.
+
+    Args:
+        client: The client.
+        request: The host's request.
+    """
+    visit = Visit(client, request)
+    with visitor.keeping_session(request), visit.one_copy():
+        return visit.context()
+
+
 @contextlib.contextmanager
 def looking_early() -> Iterator[None]:
     """Let the current request, if there is one, be read while its view is still at work."""

@@ -162,6 +162,7 @@ class DatabaseOutbox:
         return Stored(
             refused=[names[id(item)] for item in stored.refused],
             duplicates=[names[id(item)] for item in stored.duplicates],
+            in_memory=stored.in_memory,
         )
 
     def _complete(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
 
-from capi_flask import transactions
+from capi_flask import browser, transactions
 from capi_flask.context import context_of, request_offer
 from capi_plugins import FinishedRequest
 
@@ -94,8 +94,11 @@ class Handling:
         if self.finished:
             return
         self.finished = True
+        client = self.installed.client
         with transactions.no_autoflush():
-            self.installed.client.finish(self.scope, self.described(response))
+            processed = client.finish(self.scope, self.described(response))
+            if response is not None:
+                browser.complete(client, self.scope, self._request, response, processed)
 
     def described(self, response: Response | None) -> FinishedRequest:
         """Say how the request ended.

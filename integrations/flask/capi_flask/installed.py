@@ -44,14 +44,21 @@ class Installed:
         """Do what has to wait until the host was imported, and say what went wrong."""
         self._prepared = True
         self.watch_database()
+        self.client.browser.prepare()
         self.signals.connect(import_modules=True)
         return [*self.signals.problems(), *self.models.problems()]
 
-    def prepare_once(self) -> None:
-        """Prepare as the first request begins; what went wrong goes to the log."""
-        if not self._prepared:
-            for problem in self.prepare():
-                _log.error("%s", problem)
+    def prepare_once(self) -> bool:
+        """Prepare as the first request begins; what went wrong goes to the log.
+
+        Returns:
+            Whether this was the first time.
+        """
+        if self._prepared:
+            return False
+        for problem in self.prepare():
+            _log.error("%s", problem)
+        return True
 
     def watch_database(self) -> None:
         """Follow SQLAlchemy's transactions, if a trigger may need them and the host has it."""

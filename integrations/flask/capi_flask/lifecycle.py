@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 from capi_flask.handling import Handling
+from capi_flask.views import exempt
 
 if TYPE_CHECKING:
     from capi_flask.installed import Installed
@@ -72,7 +73,8 @@ class Lifecycle:
     @_fenced
     def request_started(self, **_: Any) -> None:
         """Open the request."""
-        self.installed.prepare_once()
+        if self.installed.prepare_once():
+            exempt(flask.current_app)
         Handling.begin(self.installed)
 
     @_fenced

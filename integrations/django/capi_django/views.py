@@ -1,0 +1,47 @@
+"""The view that sources answer through."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from capi_django import conf
+from capi_django.context import context_now
+from capi_plugins import RequestContext, WebhookError
+from capi_plugins.receiving import respond
+from capi_plugins.sources.base import SourceResponse, error_response
+
+
+# Senders prove who they are by a write key or a signature, and cookies prove nothing here.
+@csrf_exempt
+@login_not_required
+def receive(request: HttpRequest, path: str) -> HttpResponse:
+    """Answer a request to a source.
+
+    Args:
+        request: The request.
+        path: What follows the prefix of the URLconf.
+    """
+    return _response(_answer(request, path))
+
+
+def _answer(request: HttpRequest, path: str) -> SourceResponse:
+    client = conf.client()
+    if client is None:
+        said = "the settings of this server are wrong"
+        return error_response(WebhookError(said, status=503, code="unavailable"))
+    try:
+        context = context_now(client, request)
+    except Exception as error:
+        client.failed("context", error)
+        context = RequestContext(method=request.method)
+    return respond(client, path, context, request.read)
+
+
+def _response(answer: SourceResponse) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status, content_type="")
+    del response.headers["Content-Type"]
+    for name, value in answer.headers.items():
+        response.headers[name] = value
+    return response

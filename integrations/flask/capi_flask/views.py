@@ -1,0 +1,76 @@
+"""Where Segment's libraries and webhooks send to: a blueprint at ``CAPI["URL_PREFIX"]``."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Flask, Response, current_app, request
+from werkzeug.wsgi import get_input_stream
+
+from capi_flask.context import context_of
+from capi_plugins.receiving import TRACKING, WEBHOOKS, respond
+
+if TYPE_CHECKING:
+    from capi_plugins import Client
+
+_log = logging.getLogger("capi_plugins.flask")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "OPTIONS")
+NAME = "capi"
+"""Name of the blueprint."""
+
+
+def mount(app: Flask, client: Client) -> None:
+    """Mount the sources, if there are any.
+
+    Args:
+        app: The app, before its first request.
+        client: Who has the sources.
+    """
+    if not client.sources:
+        return
+    if getattr(app, "_got_first_request", False):
+        _log.error("the sources are not mounted: Capi.init_app() came after the first request")
+        return
+    blueprint = Blueprint(NAME, __name__)
+
+    def receive(path: str) -> Response:
+        taken = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        # The limits here are our own: MAX_CONTENT_LENGTH is for the host's forms.
+        body = get_input_stream(request.environ)
+        context = context_of(taken, client, time.time())
+        answer = respond(client, f"{_place()}/{path}", context, body.read)
+        # In place of Flask's own headers, not beside them.
+        response = current_app.response_class(answer.body, status=answer.status, mimetype=None)
+        response.headers.pop("Content-Type", None)
+        response.headers.update(answer.headers)
+        return response
+
+    for place in (TRACKING, WEBHOOKS):
+        blueprint.add_url_rule(
+            f"/{place}/<path:path>",
+            place,
+            receive,
+            methods=_METHODS,
+            provide_automatic_options=False,
+        )
+    app.register_blueprint(blueprint, url_prefix=client.settings.url_prefix or None)
+
+
+def exempt(app: Flask) -> None:
+    """Tell Flask-WTF's protection of forms that senders here have no form, and no session.
+
+    Args:
+        app: The app; its extensions may have come after this one.
+    """
+    protection = app.extensions.get("csrf")
+    blueprint = app.blueprints.get(NAME)
+    if protection is None or blueprint is None or blueprint.import_name != __name__:
+        return
+    # Another extension of this name may have other ways.
+    getattr(protection, "exempt", lambda _: None)(blueprint)
+
+
+def _place() -> str:
+    return (request.endpoint or "").rpartition(".")[2]
