@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import types
 from pathlib import Path
 
 import pytest
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.urls import include, path
 
 from capi_plugins import hookimpl
 from tests.on_django import databases
@@ -182,6 +184,22 @@ def test_e001_a_database_that_is_not_there(configure):
     assert problem == (
         "CAPI['DELIVERY']['DATABASE'] 'defualt' is not in DATABASES; did you mean 'default'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("segment", "patterns", "told"),
+    [
+        ({"WRITE_KEYS": ["web"]}, [], True),
+        ({"WRITE_KEYS": ["web"]}, [path("capi/", include("capi_django.urls"))], False),
+        ({"WRITE_KEYS": ["web"]}, [path("", include(("capi_django.urls", "x"), "own"))], False),
+        ({}, [], False),
+    ],
+)
+def test_w007_sources_that_nobody_can_reach(configure, settings, segment, patterns, told):
+    settings.ROOT_URLCONF = types.ModuleType("urls")
+    settings.ROOT_URLCONF.urlpatterns = patterns
+    configure(SEGMENT=segment)
+    assert ("capi_django.W007" in run()) is told
 
 
 def test_wrong_settings_fail_manage_py_check(settings):
