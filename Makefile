@@ -5,15 +5,19 @@ BIN := $(VENV)/bin
 KEEP ?=
 # Most tests wait for servers and processes, so more of them than there are cores do well.
 JOBS ?= 4
+ROUNDS ?= 1
+ONLY ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all lint bench clean help
+.PHONY: demo test test-all faults storm lint bench clean help
 
 help:
 	@echo "make demo            shop in the example shops and watch the events arrive"
 	@echo "make demo KEEP=1     the same, and leave the sandbox page open"
 	@echo "make test            lint, types and every test"
 	@echo "make test-all        the tests on every interpreter found, with old and new libraries"
+	@echo "make faults          kills, stops and breaks what it can; ROUNDS=10 does so ten times"
+	@echo "make storm ROUNDS=100 kills a shop's processes at random a hundred times, and counts"
 	@echo "make bench           speed, side by side with facebook_business and Segment"
 
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -22,8 +26,12 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(INSTALL) -e ".[django,flask]" --group test
 	@touch $@
 
+$(VENV)/.uwsgi: $(VENV)/.demo
+	@$(INSTALL) --group uwsgi || echo "no uWSGI: it is built from source, with a C compiler"
+	@touch $@
+
 $(VENV)/.lint: $(VENV)/.demo
-	@$(INSTALL) --group lint
+	@$(INSTALL) --group lint --group hosts
 	@touch $@
 
 demo: $(VENV)/.demo
@@ -35,16 +43,26 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/python tests/typing/run_pyright.py
 
-test: lint
+test: lint $(VENV)/.uwsgi
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: $(VENV)/.lint
 	$(BIN)/nox
 
+faults: $(VENV)/.uwsgi
+	@for round in $$(seq $(ROUNDS)); do \
+		echo "round $$round of $(ROUNDS)"; \
+		$(BIN)/python -m pytest -q -n 4 -x tests/faults $(if $(ONLY),--fault $(ONLY)) || exit 1; \
+	done
+
+storm: $(VENV)/.demo
+	CAPI_STORM_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/faults/test_storms.py
+
 bench: $(VENV)/.demo
 	@$(INSTALL) --group bench
 	$(BIN)/python benchmarks/bench_payload.py
 	$(BIN)/python benchmarks/bench_capture.py
+	$(BIN)/python benchmarks/bench_delivery.py
 	$(BIN)/python benchmarks/bench_outbox.py
 	$(BIN)/python benchmarks/bench_segment.py
 

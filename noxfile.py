@@ -45,6 +45,8 @@ FOUND = {version: path for version in PYTHONS if (path := _find(version))}
 QUICK = (
     "-m",
     "not repository and not storm",
+    "--ignore=tests/hosts",
+    "--ignore=tests/faults",
     "--ignore=tests/on_celery",
     "--ignore=tests/outbox",
     "--ignore=tests/processes",

@@ -74,41 +74,42 @@ def our_event(number: int, now: int) -> Event:
     )
 
 
-def their_request(numbers: range, now: int):
+def their_event(number: int, now: int):
     from facebook_business.adobjects.serverside import (
         action_source,
         content,
         custom_data,
         event,
-        event_request,
         user_data,
     )
 
     names = {"zip": "zip_code", "country": "country_code"}
-    events = [
-        event.Event(
-            event_name="Purchase",
-            event_time=now,
-            event_id=f"order-{number}",
-            action_source=action_source.ActionSource.WEBSITE,
-            event_source_url=URL,
-            user_data=user_data.UserData(
-                client_user_agent=USER_AGENT,
-                **{names.get(key, key): value for key, value in person(number).items()},
-            ),
-            custom_data=custom_data.CustomData(
-                value=142.53,
-                currency="USD",
-                order_id=str(number),
-                content_type="product",
-                contents=[
-                    content.Content(product_id=i, quantity=q, item_price=p) for i, q, p in CONTENTS
-                ],
-            ),
-        )
-        for number in numbers
-    ]
-    return event_request.EventRequest(pixel_id="1", events=events)
+    return event.Event(
+        event_name="Purchase",
+        event_time=now,
+        event_id=f"order-{number}",
+        action_source=action_source.ActionSource.WEBSITE,
+        event_source_url=URL,
+        user_data=user_data.UserData(
+            client_user_agent=USER_AGENT,
+            **{names.get(key, key): value for key, value in person(number).items()},
+        ),
+        custom_data=custom_data.CustomData(
+            value=142.53,
+            currency="USD",
+            order_id=str(number),
+            content_type="product",
+            contents=[
+                content.Content(product_id=i, quantity=q, item_price=p) for i, q, p in CONTENTS
+            ],
+        ),
+    )
+
+
+def their_request(numbers: range, now: int):
+    from facebook_business.adobjects.serverside.event_request import EventRequest
+
+    return EventRequest(pixel_id="1", events=[their_event(number, now) for number in numbers])
 
 
 def their_body(request) -> str:

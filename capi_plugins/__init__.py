@@ -9,6 +9,7 @@ from __future__ import annotations
 from capi_plugins._client import Client
 from capi_plugins._configure import configure
 from capi_plugins._delivery import FlushResult
+from capi_plugins._pipeline import Processed
 from capi_plugins._scope import RequestScope
 from capi_plugins._triggers import Trigger
 from capi_plugins.consent import Consent
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidSignature",
     "PluginError",
+    "Processed",
     "RequestContext",
     "RequestScope",
     "TransportError",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from capi_plugins._client import Client
 
 _log = logging.getLogger("capi_plugins.client")
+_DUPLICATE = "duplicate: this event_id was queued within the last 48 hours"
 
 
 class Capturing:
@@ -66,12 +67,15 @@ class Capturing:
             self._client.failed("holding an event", error)
             return ()
 
-    def capture_noted(self, noted: Sequence[Pending], context: RequestContext) -> None:
+    def capture_noted(self, noted: Sequence[Pending], context: RequestContext) -> list[Processed]:
         """Build events and capture them.
 
         Args:
             noted: What makes the events, and what the outbox holds of them.
             context: The request they happened in.
+
+        Returns:
+            What became of them.
         """
         events: list[Event] = []
         held: list[tuple[Delivery, ...]] = []
@@ -92,7 +96,8 @@ class Capturing:
                     events.append(event)
                     held.append(pending.held)
         if events or withdrawn:
-            self.capture(events, context, held, withdrawn)
+            return self.capture(events, context, held, withdrawn)
+        return []
 
     def capture(
         self,
@@ -144,15 +149,17 @@ class Capturing:
                 waiting = {item.destination: item for item in (held[number] if held else ())}
                 for made, delivery in self._deliveries(processed):
                     early = waiting.pop(delivery.destination, None)
-                    key = early.key if early else None
-                    queued.append((made, attrs.evolve(delivery, key=key)))
+                    if early is not None:
+                        delivery = attrs.evolve(delivery, key=early.key)  # noqa: PLW2901
+                    queued.append((made, delivery))
                 # It may not be sent any more, or not there.
                 withdrawn += waiting.values()
             except Exception as error:
                 self._client.failed("capture", error)
         try:
             if queued or withdrawn:
-                stored = self._queue(queued, withdrawn)
+                stored, twice = self._queue(queued, withdrawn)
+                results = _without(results, twice) if twice else results
         except Exception as error:
             self._client.failed("queueing", error)
             reason = f"the outbox failed: {type(error).__name__}"
@@ -195,15 +202,31 @@ class Capturing:
 
     def _queue(
         self, queued: Sequence[tuple[Event, Delivery]], withdrawn: Sequence[Delivery]
-    ) -> bool:
+    ) -> tuple[bool, Sequence[tuple[Event, Delivery]]]:
+        """Queue deliveries; return whether all are stored, and those that were there already."""
         stored = self._delivering.put([delivery for _, delivery in queued], withdrawn)
-        for event, delivery in queued:
-            if any(delivery is duplicate for duplicate in stored.duplicates):
-                reason = "duplicate: this event_id was queued within the last 48 hours"
-                self.dropped(event, delivery.destination, reason)
+        twice = []
+        if stored.duplicates:
+            found = {id(delivery) for delivery in stored.duplicates}
+            twice = [each for each in queued if id(each[1]) in found]
+        for event, delivery in twice:
+            self.dropped(event, delivery.destination, _DUPLICATE)
         if stored.refused:
             signals.tell(signals.outbox_full, self._client, deliveries=stored.refused)
-        return not (stored.refused or stored.in_memory)
+        return not (stored.refused or stored.in_memory), twice
+
+
+def _without(
+    results: Sequence[Processed], duplicates: Sequence[tuple[Event, Delivery]]
+) -> list[Processed]:
+    """Take the payload out of what is there already; of two in one request one stays."""
+    twice = {(id(event), delivery.destination) for event, delivery in duplicates}
+    return [
+        attrs.evolve(result, payload=None, reason=_DUPLICATE)
+        if (id(result.event), result.destination) in twice
+        else result
+        for result in results
+    ]
 
 
 def _delivery(result: Processed) -> Delivery | None:

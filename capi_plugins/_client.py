@@ -8,10 +8,11 @@ import functools
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from capi_plugins import signals
+from capi_plugins._browser import BrowserAnswer, BrowserHalf
 from capi_plugins._capturing import Capturing
 from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._paths import Lookup
@@ -76,6 +77,7 @@ class Client:
             grace=settings.delivery.grace,
             clock=clock,
         )
+        self.browser = BrowserHalf(settings.browser, self._pipeline, destinations, clock)
         self._capturing = Capturing(self, self._pipeline, self._delivering)
         self._active = settings.enabled and bool(destinations)
         store = self._capturing.store if self._active else None
@@ -184,12 +186,15 @@ class Client:
         """
         return self._active and self._delivering.joins(database)
 
-    def finish(self, scope: RequestScope, finished: FinishedRequest) -> None:
+    def finish(self, scope: RequestScope, finished: FinishedRequest) -> list[Processed]:
         """End a request: capture what was noted and what triggers match; never raises.
 
         Args:
             scope: What ``request`` gave.
             finished: How the request ended.
+
+        Returns:
+            What became of its events.
         """
         matched: list[Pending] = []
         if self._active:
@@ -199,18 +204,37 @@ class Client:
                 ]
             except Exception as error:
                 self.failed("matching triggers", error)
-        self._finish(scope, matched)
+        return self._finish(scope, matched)
 
-    def _finish(self, scope: RequestScope, matched: list[Pending]) -> None:
+    def browser_answer(
+        self, scope: RequestScope, processed: Sequence[Processed], *, page: bool
+    ) -> BrowserAnswer:
+        """Decide what goes to the browser with the answer of the host; never raises.
+
+        Args:
+            scope: What ``request`` gave; the request is over.
+            processed: What ``finish`` gave.
+            page: Whether the answer is a page that may have code in it.
+        """
+        try:
+            if self._active:
+                context = scope.context
+                return self.browser.answer(context, scope.lacking, processed, page=page)
+        except Exception as error:
+            self.failed("the browser half", error)
+        return BrowserAnswer()
+
+    def _finish(self, scope: RequestScope, matched: list[Pending]) -> list[Processed]:
         scope.open = False
         # What is not confirmed yet is captured when it is, without the scope's help.
         noted, scope.pending = scope.pending, []
         noted = [pending for pending in noted if pending.confirmed] + matched
         try:
             if noted:
-                self._capturing.capture_noted(noted, scope.context)
+                return self._capturing.capture_noted(noted, scope.context)
         except Exception as error:
             self.failed("finish", error)
+        return []
 
     def _keep(self, scope: RequestScope, pending: Pending) -> bool:
         if len(scope.pending) < MOST_PENDING:

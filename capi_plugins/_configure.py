@@ -7,11 +7,14 @@ import importlib.util
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from capi_plugins import signals
+import attrs
+
+from capi_plugins import nudging, signals
 from capi_plugins._client import Client
+from capi_plugins._delivery import Nudger
 from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
@@ -22,7 +25,14 @@ from capi_plugins.outbox.base import Outbox
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_place import parse_place
-from capi_plugins.settings import DestinationSettings, Section, Settings, suggest
+from capi_plugins.settings import (
+    IN_PROCESSES,
+    WORKERS,
+    DestinationSettings,
+    Section,
+    Settings,
+    suggest,
+)
 
 if TYPE_CHECKING:
     from capi_plugins.segment.plugin import SegmentPlugin
@@ -30,6 +40,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("capi_plugins.configure")
 _NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
 OutboxFactory = Callable[[Settings], Outbox]
+Nudging = Callable[[Settings, list[str]], Callable[[], Nudger] | None]
+"""Reads how workers elsewhere are told that something waits, and receives a sentence for each
+mistake. Returns what makes a nudger; None: nobody can be told."""
 
 
 def configure(
@@ -37,7 +50,8 @@ def configure(
     *,
     environ: Mapping[str, str] | None = None,
     outboxes: Mapping[str, OutboxFactory] | None = None,
-    plugins: Mapping[str, object] | None = None,
+    nudgings: Mapping[str, Nudging] | None = None,
+    recipes: Mapping[str, object] | None = None,
     user_data: Mapping[str, Any] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Client:
@@ -47,7 +61,8 @@ def configure(
         raw: The ``CAPI`` dictionary.
         environ: Where secrets may stand (``CAPI_META_ACCESS_TOKEN``); default: the environment.
         outboxes: What an adapter adds to the values of ``CAPI["DELIVERY"]["OUTBOX"]``.
-        plugins: What an adapter adds to the built-in plugins, by name.
+        nudgings: What an adapter adds to the values of ``CAPI["DELIVERY"]["WORKER"]``.
+        recipes: Plugins that an adapter adds, by name; ``CAPI["RECIPES"]`` chooses among them.
         user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
         clock: Seconds since the epoch.
 
@@ -57,6 +72,8 @@ def configure(
     """
     problems: list[str] = []
     settings = Settings.read(raw, problems)
+    if not settings.user_data:
+        settings = attrs.evolve(settings, user_data=user_data or {})
     made: list[Client] = []
 
     def failed(plugin: str, hook: str, error: Exception) -> None:
@@ -64,10 +81,11 @@ def configure(
             signals.tell(signals.plugin_failed, client, plugin=plugin, hook=hook, error=error)
 
     segment = _segment(settings, clock, problems)
-    offered = {"segment": segment} if segment else {}
-    builtins = {**(plugins or {}), **builtin_plugins(), **offered}
+    own = {"segment": segment} if segment else {}
+    offered = recipes or {}
+    chosen = {name: recipe for name, recipe in offered.items() if _is_chosen(name, settings)}
     try:
-        loaded = Plugins(settings, builtins, failed)
+        loaded = Plugins(settings, {**chosen, **builtin_plugins(), **own}, failed)
         loaded.configure(settings)
         types = loaded.destination_types()
         sources = loaded.sources()
@@ -80,9 +98,9 @@ def configure(
     destinations = _destinations(
         settings, types, os.environ if environ is None else environ, problems
     )
-    triggers = _triggers(settings, loaded, problems)
-    user_lookups = parse_user_data(settings.user_data or user_data or {}, problems)
-    problems.extend(_celery_problems(settings))
+    triggers = _triggers(settings, loaded, offered, problems)
+    user_lookups = parse_user_data(settings, problems)
+    make_nudger = _nudger(settings, nudgings or {}, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
@@ -97,32 +115,49 @@ def configure(
         clock=clock,
     )
     made.append(client)
-    if settings.delivery.worker == "celery":
-        _use_celery(client)
+    if make_nudger is not None:
+        client.delivering.nudge_with(make_nudger)
+        nudging.serve(client.delivering)
     if segment:
         segment.tap(client)
     return client
 
 
-def _celery_problems(settings: Settings) -> list[str]:
-    path = "CAPI['DELIVERY']"
-    if settings.delivery.worker != "celery":
-        return []
+def _is_chosen(recipe: str, settings: Settings) -> bool:
+    return settings.recipes == "auto" or recipe in settings.recipes
+
+
+def _nudger(
+    settings: Settings, offered: Mapping[str, Nudging], problems: list[str]
+) -> Callable[[], Nudger] | None:
+    worker = settings.delivery.worker
+    if worker in IN_PROCESSES:
+        return None
+    known: dict[str, Nudging] = {"celery": _celery, **offered}
+    read = known.get(worker)
+    if read is not None:
+        return read(settings, problems)
+    if worker in WORKERS:
+        problems.append(
+            f"CAPI['DELIVERY']['WORKER'] {worker!r} is Django's, and this is not Django"
+        )
+    return None
+
+
+def _celery(settings: Settings, problems: list[str]) -> Callable[[], Nudger] | None:
+    path, app = "CAPI['DELIVERY']", settings.delivery.celery_app or ""
     if importlib.util.find_spec("celery") is None:
-        return [f"{path}['WORKER'] 'celery' needs Celery: pip install 'capi-plugins[celery]'"]
-    if "." not in (settings.delivery.celery_app or ""):
+        needs = "needs Celery: pip install 'capi-plugins[celery]'"
+        problems.append(f"{path}['WORKER'] 'celery' {needs}")
+        return None
+    if "." not in app:
         wanted = "the dotted path of your Celery app, such as 'shop.celery.app'"
-        return [f"{path}['CELERY_APP'] is required with the WORKER 'celery': {wanted}"]
-    return []
-
-
-def _use_celery(client: Client) -> None:
+        problems.append(f"{path}['CELERY_APP'] is required with the WORKER 'celery': {wanted}")
+        return None
     # Only those who use it pay for Celery.
-    from capi_plugins.celery_nudge import Nudges, serve  # noqa: PLC0415
+    from capi_plugins.celery_nudge import nudges  # noqa: PLC0415
 
-    app = client.settings.delivery.celery_app or ""
-    client.delivering.nudge_with(lambda: Nudges(app))
-    serve(client.delivering)
+    return lambda: nudges(app)
 
 
 def _segment(
@@ -200,7 +235,9 @@ def _variable(name: str, option: Option) -> str:
     return f"CAPI_{plain}_{option.name}"
 
 
-def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list[Trigger]:
+def _triggers(
+    settings: Settings, plugins: Plugins, offered: Iterable[str], problems: list[str]
+) -> list[Trigger]:
     found = []
     for number, data in enumerate(settings.triggers):
         trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems)
@@ -208,24 +245,26 @@ def _triggers(settings: Settings, plugins: Plugins, problems: list[str]) -> list
             found.append(trigger)
     recipes = plugins.triggers(settings)
     if settings.recipes != "auto":
-        names = {plugin for plugin, _ in recipes}
+        names = {plugin for plugin, _ in recipes} | set(offered)
         problems.extend(
-            f"CAPI['RECIPES'] names {name!r}, which is not a recipe; {suggest(name, names)}"
+            f"CAPI['RECIPES'] names {name!r}, which is not a recipe for what is installed; "
+            f"{suggest(name, names)}"
             for name in settings.recipes
             if name not in names
         )
         recipes = [item for item in recipes if item[0] in (*settings.recipes, *_NO_RECIPES)]
-    for plugin, offered in recipes:
+    taken = {trigger.moment for trigger in found} - {None}
+    for plugin, rules in recipes:
         mistakes: list[str] = []
         parsed = [
             parse_trigger(data, f"{plugin}[{number}]", mistakes)
-            for number, data in enumerate(offered)
+            for number, data in enumerate(rules)
         ]
         if mistakes:
             _log.error("recipe %s is left out: %s", plugin, "; ".join(mistakes))
         else:
-            found += [trigger for trigger in parsed if trigger is not None]
-    return found
+            found += [item for item in parsed if item is not None and item.moment not in taken]
+    return [trigger for trigger in found if trigger.enabled]
 
 
 def _outbox(

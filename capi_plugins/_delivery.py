@@ -40,7 +40,7 @@ class FlushResult:
 
 
 class Nudger(Protocol):
-    """Tells workers elsewhere that something waits; see ``capi_plugins.celery_nudge.Nudges``."""
+    """Tells workers elsewhere that something waits; see ``capi_plugins.nudging.Nudges``."""
 
     def nudge(self, destinations: Collection[str]) -> None:
         """Say for which destinations; never waits and never raises."""
@@ -54,6 +54,8 @@ class Nudger(Protocol):
 class _Process:
     def __init__(self, outbox: Outbox, worker: Worker, nudger: Nudger | None) -> None:
         self.outbox = outbox
+        # Asked once: on older interpreters the answer costs more than building an event.
+        self.transactional = outbox if isinstance(outbox, TransactionalOutbox) else None
         self.worker = worker
         self.nudger = nudger
         self.begun = False
@@ -120,8 +122,8 @@ class Delivering:
 
     def joins(self, database: str) -> bool:
         """Whether what is put now becomes a part of an open transaction of a database."""
-        outbox = self._process().outbox
-        return isinstance(outbox, TransactionalOutbox) and outbox.joins(database)
+        outbox = self._process().transactional
+        return outbox is not None and outbox.joins(database)
 
     def hold(self, make: Make, database: str) -> Sequence[Delivery]:
         """Store deliveries in the open transaction of a database, if the outbox is there.
@@ -133,8 +135,8 @@ class Delivering:
         Returns:
             What the outbox holds now, to be given to ``put`` for completion.
         """
-        outbox = self._process().outbox
-        if isinstance(outbox, TransactionalOutbox) and outbox.joins(database):
+        outbox = self._process().transactional
+        if outbox is not None and outbox.joins(database):
             return outbox.hold(make, due=self._clock() + self._grace)
         return ()
 
@@ -146,13 +148,13 @@ class Delivering:
             withdrawn: What is held and must not be sent.
         """
         process = self._process()
-        if isinstance(process.outbox, TransactionalOutbox):
-            stored = process.outbox.complete(deliveries, withdrawn)
+        if process.transactional is not None:
+            stored = process.transactional.complete(deliveries, withdrawn)
         else:
             stored = process.outbox.put(deliveries)
         if stored.refused:
             self._say_full(len(stored.refused))
-        if len(stored.refused) + len(stored.duplicates) < len(deliveries):
+        if len(stored.duplicates) < len(deliveries):
             try:
                 self._start(process, deliveries)
             except Exception as error:

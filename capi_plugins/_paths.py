@@ -103,6 +103,7 @@ class Lookup:
         each: Path of a list, for ``EACH``.
         items: For ``EACH``: what each item gives, by name; the item is offered as ``item``, and
             the key as ``key`` where the list is a mapping.
+        entries: The entries of a list that is written out, each by name.
     """
 
     paths: tuple[str, ...] = ()
@@ -110,6 +111,7 @@ class Lookup:
     is_literal: bool = False
     each: str | None = None
     items: tuple[tuple[str, Lookup], ...] = ()
+    entries: tuple[tuple[tuple[str, Lookup], ...], ...] = ()
 
     def find(self, offer: Mapping[str, Any], lost: list[str]) -> Any:
         """Return the value, or None.
@@ -122,6 +124,8 @@ class Lookup:
             return self.literal
         if self.each is not None:
             return self._list(offer, lost)
+        if self.entries:
+            return [_entry(entry, offer, lost) for entry in self.entries]
         nowhere = []
         for path in self.paths:
             value = resolve(path, offer)
@@ -144,13 +148,19 @@ class Lookup:
             for key, item in islice(_pairs(found), _MOST_ITEMS):
                 inner = {**offer, "item": item, "key": key}
                 here: list[str] = []
-                made.append({name: each.find(inner, here) for name, each in self.items})
+                made.append(_entry(self.items, inner, here))
                 missing.update(here)
         except Exception:
             lost.append(self.each or "")
             return None
         lost.extend(sorted(missing))
         return made
+
+
+def _entry(
+    fields: tuple[tuple[str, Lookup], ...], offer: Mapping[str, Any], lost: list[str]
+) -> dict[str, Any]:
+    return {name: lookup.find(offer, lost) for name, lookup in fields}
 
 
 def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
@@ -164,7 +174,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
     """Read what a setting says of where its value is.
 
     Args:
-        value: A path, a list of paths, ``{"VALUE": x}`` or ``{"EACH": path, name: lookup, ...}``.
+        value: A path, a list of paths, ``{"VALUE": x}``, ``{"EACH": path, name: lookup, ...}``, or
+            a list of ``{name: lookup, ...}``.
         path: Where it stands in the settings, for problems.
         problems: Receives sentences about mistakes.
     """
@@ -172,23 +183,36 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
         return Lookup(paths=(_checked(value, path, problems),))
     if isinstance(value, list | tuple) and value and all(isinstance(p, str) for p in value):
         return Lookup(paths=tuple(_checked(item, path, problems) for item in value))
+    if isinstance(value, list | tuple) and value and all(_is_entry(item) for item in value):
+        entries = (_fields(item, f"{path}[{n}]", problems) for n, item in enumerate(value))
+        return Lookup(entries=tuple(entries))
     if isinstance(value, Mapping):
         if set(value) == {"VALUE"}:
             return Lookup(literal=value["VALUE"], is_literal=True)
         if isinstance(value.get("EACH"), str):
-            items = tuple(
-                (str(name), parse_lookup(item, f"{path}[{name!r}]", problems))
-                for name, item in value.items()
-                if name != "EACH"
-            )
+            rest = {name: item for name, item in value.items() if name != "EACH"}
+            items = _fields(rest, path, problems)
             if not items:
                 problems.append(f"{path} needs at least one field beside 'EACH'")
             return Lookup(each=_checked(value["EACH"], path, problems), items=items)
     problems.append(
         f"{path} must be a path like 'order.number', a list of paths, "
-        "{'VALUE': literal} or {'EACH': path, ...}"
+        "{'VALUE': literal}, {'EACH': path, ...} or a list of {name: path, ...}"
     )
     return Lookup(is_literal=True)
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and not set(value) & set(_SPEC_KEYS)
+
+
+def _fields(
+    data: Mapping[Any, Any], path: str, problems: list[str]
+) -> tuple[tuple[str, Lookup], ...]:
+    return tuple(
+        (str(name), parse_lookup(item, f"{path}[{name!r}]", problems))
+        for name, item in data.items()
+    )
 
 
 def _checked(path: str, where: str, problems: list[str]) -> str:

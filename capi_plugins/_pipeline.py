@@ -84,6 +84,26 @@ class Pipeline:
             ]
         return results or [Processed(event, None, reason="no destination takes this event")]
 
+    def visitor(self, context: RequestContext) -> list[Processed]:
+        """Find out to which destinations the visitor may be known, and as whom.
+
+        Asked as for a page view that all destinations want; it is sent to nobody.
+
+        Args:
+            context: The visitor's request.
+        """
+        event = Event(event_name="PageView")
+        found = [
+            (destination, self._consent(event, context, destination.name)[0])
+            for destination in self._destinations.values()
+        ]
+        allowed = [(each, consent) for each, consent in found if consent is not Consent.DENIED]
+        if not allowed:
+            return []
+        fuller = self._plugins.enrich(event, context)
+        results = [self._for_one(fuller, context, each, consent) for each, consent in allowed]
+        return [result for result in results if result.payload is not None]
+
     def _route(self, event: Event, context: RequestContext) -> Sequence[str]:
         takers = [
             name
@@ -117,7 +137,7 @@ class Pipeline:
             return Processed(event, name, reason=decision.reason)
         except InvalidEvent as error:
             return Processed(event, name, reason=str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _log.error(
                 "destination %s failed on %s with %s", name, event.event_name, type(error).__name__
             )

@@ -36,6 +36,10 @@ _PER_EVENT = (
 Failed = Callable[[str, str, Exception], None]
 
 
+class Exited(Exception):
+    """A plugin has called ``sys.exit()``."""
+
+
 @attrs.frozen
 class Implementation:
     """One plugin's function for one hook.
@@ -53,8 +57,15 @@ class Implementation:
     arguments: tuple[str, ...]
 
     def __call__(self, given: Mapping[str, Any]) -> Any:
-        """Call the function with those of the arguments it asks for."""
-        return self.function(*[given[name] for name in self.arguments])
+        """Call the function with those of the arguments it asks for.
+
+        Raises:
+            Exception: What the function raises; a plugin that exits has failed, and ends nothing.
+        """
+        try:
+            return self.function(*[given[name] for name in self.arguments])
+        except SystemExit as error:
+            raise Exited().with_traceback(error.__traceback__) from None
 
 
 @attrs.frozen
@@ -279,7 +290,9 @@ class Plugins:
         for impl in self._compiled["capi_consent"]:
             try:
                 answer = impl(given)
-                if answer is not None and not isinstance(answer, Consent):
+                if answer is None:
+                    continue
+                if not isinstance(answer, Consent):
                     raise TypeError("capi_consent must answer a Consent or None")  # noqa: TRY301
             except Exception as error:
                 self._say(impl, error)
@@ -335,9 +348,10 @@ class Plugins:
             answer = self._manager.hook.capi_send(request=request, destination=destination)
         except TransportError:
             raise
-        except Exception as error:
-            self._failed("capi_send", "capi_send", error)
-            raise TransportError(f"sending failed with {type(error).__name__}") from None
+        except (Exception, SystemExit) as error:
+            failure = error if isinstance(error, Exception) else Exited()
+            self._failed("capi_send", "capi_send", failure)
+            raise TransportError(f"sending failed with {type(failure).__name__}") from None
         if not isinstance(answer, Response):
             raise TransportError("no plugin answered capi_send with a Response")
         return answer

@@ -6,6 +6,9 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import attrs
+
+from capi_plugins._browser import Lacking
 from capi_plugins.context import NO_REQUEST, RequestContext
 from capi_plugins.events import Event
 from capi_plugins.outbox.base import Delivery
@@ -46,14 +49,18 @@ class RequestScope:
         self.client = client
         self.pending: list[Pending] = []
         self.open = True
+        self.lacking: Lacking = {}
         self._factory = context_factory
         self._context: RequestContext | None = None
 
     @property
     def context(self) -> RequestContext:
-        """The request in neutral words; empty when the adapter cannot tell."""
+        """The request in neutral words; empty when the adapter cannot tell.
+
+        It has the cookies that the visitor is about to get, so that the first event has them too.
+        """
         if self._context is None:
-            self._context = self.context_now()
+            self._context = self._with_new_cookies(self.context_now())
         return self._context
 
     def context_now(self) -> RequestContext:
@@ -63,6 +70,16 @@ class RequestScope:
         except Exception as error:
             self.client.failed("context", error)
             return NO_REQUEST
+
+    def _with_new_cookies(self, context: RequestContext) -> RequestContext:
+        try:
+            self.lacking = self.client.browser.lacking(context)
+        except Exception as error:
+            self.client.failed("cookies", error)
+        if not self.lacking:
+            return context
+        new = {name: cookie.value for name, (_, cookie) in self.lacking.items()}
+        return attrs.evolve(context, cookies={**context.cookies, **new})
 
 
 current: contextvars.ContextVar[RequestScope | None] = contextvars.ContextVar(

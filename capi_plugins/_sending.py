@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -11,16 +12,21 @@ import attrs
 
 from capi_plugins import signals
 from capi_plugins._place import place
-from capi_plugins._retry import STOPPED, backoff
+from capi_plugins._retry import CAP, STOPPED, backoff
 from capi_plugins._standings import Standings
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
-from capi_plugins.exceptions import TransportError
+from capi_plugins.exceptions import ConfigurationError, TransportError
 from capi_plugins.outbox.base import Delivery, Outbox
 from capi_plugins.settings import DeliverySettings
 
 _log = logging.getLogger("capi_plugins.worker")
 _MOST_REFUSALS = 64
+_AT_ONCE = 4
 _FIRST = 0.0
+PACE = 0.1
+"""Least seconds from batch to batch while what waited for a destination to recover is sent."""
+LOOK = 5.0
+"""How often a stopped destination's configuration is looked at, seconds."""
 
 
 class Lane:
@@ -32,7 +38,11 @@ class Lane:
         failures: Requests in a row that were not accepted.
         not_before: When the next request may be made, seconds since the epoch.
         stopped: Whether its configuration is wrong.
+        recovering: Whether it has answered again, and what waited for that is being sent.
+        look_at: When its configuration is looked at again while it is stopped, monotonic clock.
         sending: Whether the thread is at work.
+        proven: Whether the last request was accepted.
+        idle: Whether the thread waits for something to send, as far as it knows.
     """
 
     def __init__(self, name: str) -> None:
@@ -41,7 +51,11 @@ class Lane:
         self.failures = 0
         self.not_before = 0.0
         self.stopped = False
+        self.recovering = False
+        self.look_at = 0.0
         self.sending = False
+        self.proven = False
+        self.idle = True
 
 
 class Sending:
@@ -72,18 +86,33 @@ class Sending:
 
     def is_stopped(self, lane: Lane) -> bool:
         """Whether the configuration of a destination is wrong, as far as any process knows."""
-        if lane.stopped:
-            lane.stopped = self._standings.is_stopped(lane.name, self._destination(lane.name))
-        return lane.stopped
+        return lane.stopped and self._standings.is_stopped(lane.name, self._destination(lane.name))
 
-    def step(self, lane: Lane, deadline: float | None, *, due: float = 0.0) -> bool:
-        """Take one batch and deliver it.
+    def look_again(self, lane: Lane) -> None:
+        """Let a stopped destination go on if its configuration is another one by now.
+
+        Or if another process has got through to it since.
+        """
+        moment = time.monotonic()
+        if not lane.stopped or moment < lane.look_at:
+            return
+        lane.look_at = moment + LOOK
+        now = self._clock()
+        if self._standings.held_until(lane.name, self._destination(lane.name), now=now) <= now:
+            lane.not_before = 0.0
+
+    def step(
+        self, lane: Lane, deadline: float | None, *, due: float = 0.0, several: bool = False
+    ) -> bool:
+        """Take what is next and deliver it.
 
         Args:
             lane: Of which destination.
             deadline: When it has to be over, on the monotonic clock; None: every request has its
                 own limit.
             due: What is due by then is taken, though the clock may not say so yet.
+            several: Whether to have several requests under way at once, where much waits and the
+                last request was accepted.
 
         Returns:
             Whether there was a batch that was dealt with.
@@ -94,15 +123,41 @@ class Sending:
         most = 4_000_000
         if destination is not None:
             limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
-        batch = self._outbox.take(lane.name, limit=limit, max_bytes=most, now=max(now, due))
+        at_once = _AT_ONCE if several and lane.proven and not lane.recovering else 1
+        batch = self._outbox.take(
+            lane.name, limit=limit * at_once, max_bytes=most * at_once, now=max(now, due)
+        )
         if not batch:
             return False
+        began = time.monotonic()
+        try:
+            self._settle(lane, destination, batch, deadline, now, (limit, most))
+        except BaseException:
+            # A thread may be killed by an exception at any line, and what nobody gives back would
+            # wait for this process to end. What is settled already stays so.
+            self._outbox.retry(batch, at=now, attempt=False)
+            raise
+        lane.recovering = lane.recovering and len(batch) >= limit
+        if lane.recovering and deadline is None and not self.ending:
+            # What waits from an outage must not become the next one.
+            time.sleep(max(0.0, began + PACE - time.monotonic()))
+        return True
+
+    def _settle(
+        self,
+        lane: Lane,
+        destination: Destination | None,
+        batch: Sequence[Delivery],
+        deadline: float | None,
+        now: float,
+        room: tuple[int, int],
+    ) -> None:
         expired = [item for item in batch if item.expires_at is not None and item.expires_at <= now]
         if expired:
             self._die(expired, "expired: too old for the destination")
             batch = [item for item in batch if item.expires_at is None or item.expires_at > now]
         if not batch:
-            return True
+            return
         # Asked last, with the batch in hand: whoever had the destination before has told by now.
         held_until = self._standings.held_until(lane.name, destination, now=now)
         if held_until > now:
@@ -112,44 +167,87 @@ class Sending:
             outcome = Outcome(verdict=Verdict.STOP, reason="no destination of this name exists")
             self._postpone(lane, None, batch, outcome)
         else:
-            self._deliver(lane, destination, batch, deadline)
-        return True
+            self._deliver(lane, destination, _requests(batch, *room), deadline)
 
     def _deliver(
         self,
         lane: Lane,
         destination: Destination,
-        batch: Sequence[Delivery],
+        parts: list[Sequence[Delivery]],
         deadline: float | None,
     ) -> None:
-        parts = [batch]
+        """Send parts, all at once and then what was split one by one."""
         refused = 0
-        while parts:
-            part = parts.pop()
+        together, parts = parts, []
+        while together:
             if self.ending and deadline is None:
-                self._outbox.retry(part, at=self._clock(), attempt=False)
-                continue
-            outcome = self._exchange(destination, part, deadline)
-            refused += outcome.verdict is Verdict.SPLIT
-            if refused >= _MOST_REFUSALS and len(part) > 1:
-                # It is not one of the events: go on later instead of asking a thousand times.
-                outcome = attrs.evolve(outcome, verdict=Verdict.THROTTLED)
-            if outcome.verdict is Verdict.SPLIT and len(part) > 1:
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]
-            elif outcome.verdict is Verdict.SPLIT:
-                self._standings.answered(lane.name, destination, now=self._clock())
-                self._die(part, _described(outcome))
-            elif outcome.verdict is Verdict.DELIVERED:
-                lane.failures, lane.stopped = 0, False
-                self._standings.answered(lane.name, destination, now=self._clock())
-                self._outbox.delivered(part)
-                self._tell(signals.delivered, deliveries=part, outcome=outcome)
-            else:
-                due = self._postpone(lane, destination, part, outcome)
+                for part in together + parts:
+                    self._outbox.retry(part, at=self._clock(), attempt=False)
+                return
+            failed: list[tuple[Sequence[Delivery], Outcome]] = []
+            for part, outcome in self._exchanges(destination, together, deadline):
+                refused += outcome.verdict is Verdict.SPLIT
+                enough = refused >= _MOST_REFUSALS and len(part) + len(parts) > 1
+                if enough and outcome.verdict is Verdict.SPLIT:
+                    # It is not one of the events: go on later instead of asking a thousand times.
+                    later = attrs.evolve(outcome, verdict=Verdict.THROTTLED, retry_after=CAP)
+                    failed.append((part, later))
+                elif outcome.verdict is Verdict.SPLIT and len(part) > 1:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]
+                elif not self._settled(lane, destination, part, outcome):
+                    failed.append((part, outcome))
+            if failed:
+                due = self._postpone_all(lane, destination, failed)
                 for rest in parts:
                     self._outbox.retry(rest, at=due, attempt=False)
                 return
+            together = [parts.pop()] if parts else []
+
+    def _settled(
+        self, lane: Lane, destination: Destination, part: Sequence[Delivery], outcome: Outcome
+    ) -> bool:
+        """Settle what the destination has taken, or refused for good; False: it has to wait."""
+        if outcome.verdict not in (Verdict.DELIVERED, Verdict.SPLIT):
+            return False
+        self._standings.answered(lane.name, destination, now=self._clock())
+        if outcome.verdict is Verdict.SPLIT:
+            self._die(part, _described(outcome))
+        else:
+            lane.recovering = lane.recovering or lane.failures > 0
+            lane.failures, lane.stopped, lane.proven = 0, False, True
+            self._outbox.delivered(part)
+            self._tell(signals.delivered, deliveries=part, outcome=outcome)
+        return True
+
+    def _exchanges(
+        self,
+        destination: Destination,
+        parts: Sequence[Sequence[Delivery]],
+        deadline: float | None,
+    ) -> list[tuple[Sequence[Delivery], Outcome]]:
+        """Send each part, the first of them in this thread; wait for all."""
+        outcomes: dict[int, Outcome] = {}
+
+        def exchange(number: int) -> None:
+            outcomes[number] = self._exchange(destination, parts[number], deadline)
+
+        threads = []
+        for number in range(1, len(parts)):
+            thread = threading.Thread(
+                target=exchange, args=(number,), name=f"capi-{destination.name}+", daemon=True
+            )
+            # No threads to be had: it is sent in this one.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                threads.append(thread)
+        exchange(0)
+        for thread in threads:
+            thread.join()
+        for number in range(len(parts)):
+            if number not in outcomes:
+                exchange(number)
+        return [(part, outcomes[number]) for number, part in enumerate(parts)]
 
     def _exchange(
         self, destination: Destination, part: Sequence[Delivery], deadline: float | None
@@ -163,7 +261,9 @@ class Sending:
             if not isinstance(outcome, Outcome):
                 raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
         except TransportError as error:
-            return Outcome(verdict=Verdict.RETRY, reason=str(error), retry_after=error.retry_after)
+            return Outcome(verdict=Verdict.DOWN, reason=str(error), retry_after=error.retry_after)
+        except ConfigurationError as error:
+            return Outcome(verdict=Verdict.STOP, reason="; ".join(error.problems))
         except Exception as error:
             # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
             return Outcome(
@@ -171,6 +271,21 @@ class Sending:
                 reason=f"the destination failed with {type(error).__name__} at {place(error)}",
             )
         return outcome
+
+    def _postpone_all(
+        self,
+        lane: Lane,
+        destination: Destination,
+        failed: Sequence[tuple[Sequence[Delivery], Outcome]],
+    ) -> float:
+        """Keep parts for later that failed together: one failure of the destination."""
+        failures, due, not_before = lane.failures, _FIRST, 0.0
+        for part, outcome in failed:
+            lane.failures = failures
+            due = max(due, self._postpone(lane, destination, part, outcome))
+            not_before = max(not_before, lane.not_before)
+        lane.not_before = not_before
+        return due
 
     def _postpone(
         self,
@@ -182,6 +297,7 @@ class Sending:
         """Keep a batch for later; return when the deliveries are due for whoever may send them."""
         now = self._clock()
         lane.failures += 1
+        lane.proven = False
         stops = outcome.verdict is Verdict.STOP
         if stops:
             at = now + STOPPED
@@ -191,7 +307,7 @@ class Sending:
                     lane.name,
                     _described(outcome),
                 )
-            lane.stopped = True
+            lane.stopped, lane.look_at = True, time.monotonic() + LOOK
         else:
             at = now + backoff(lane.failures, at_least=outcome.retry_after)
             _log.warning("destination %s: %s", lane.name, _described(outcome))
@@ -228,6 +344,19 @@ class Sending:
                 reason,
             )
         self._tell(signals.delivery_dead, deliveries=deliveries, reason=reason)
+
+
+def _requests(batch: Sequence[Delivery], limit: int, max_bytes: int) -> list[Sequence[Delivery]]:
+    """Part deliveries into what one request may hold; a delivery alone may be larger."""
+    parts: list[Sequence[Delivery]] = []
+    start = size = 0
+    for number, delivery in enumerate(batch):
+        size += len(delivery.payload)
+        if number > start and (number - start == limit or size > max_bytes):
+            parts.append(batch[start:number])
+            start, size = number, len(delivery.payload)
+    parts.append(batch[start:])
+    return parts
 
 
 def _described(outcome: Outcome) -> str:

@@ -138,6 +138,16 @@ def fingerprint(destination: Destination | None) -> str:
     if destination is None:
         return ""
     kind = type(destination)
-    options = sorted((name, repr(value)) for name, value in destination.options.items())
+    options = sorted((name, repr(_now(value))) for name, value in destination.options.items())
     described = repr((kind.__module__, kind.__qualname__, options))
     return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def _now(option: object) -> object:
+    """Ask options that are functions what they are now."""
+    if not callable(option):
+        return option
+    try:
+        return option()
+    except Exception:
+        return None

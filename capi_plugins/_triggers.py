@@ -10,8 +10,9 @@ import attrs
 
 from capi_plugins._paths import NOWHERE, Lookup, parse_lookup, resolve
 from capi_plugins.context import FinishedRequest
+from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
-from capi_plugins.settings import Section, suggest
+from capi_plugins.settings import Section, Settings, suggest
 
 KINDS = ("signal", "model", "request")
 _USER_FIELDS = frozenset(UserData.names())
@@ -42,6 +43,7 @@ class Trigger:
         path: Pattern searched in the path.
         template: Name of the rendered template.
         content_type: Media type of the answer.
+        enabled: False: it only takes away what a recipe offers for the same moment.
     """
 
     where: str
@@ -62,6 +64,16 @@ class Trigger:
     path: re.Pattern[str] | None = None
     template: str | None = None
     content_type: str | None = None
+    enabled: bool = True
+
+    @property
+    def moment(self) -> tuple[str, str, str] | None:
+        """What happens and the event's name: a host's own trigger stands in for a recipe's.
+
+        None for a request trigger without a route, which may be any page.
+        """
+        what = self.signal or self.model or self.route
+        return (self.on, what, self.event) if what else None
 
     def build(self, offer: Mapping[str, Any], event_id: str | None = None) -> Event | None:
         """Make the event from what is offered now.
@@ -77,7 +89,7 @@ class Trigger:
             InvalidEvent: The event's time cannot be read.
         """
         for path, wanted in self.when.items():
-            if not _holds(resolve(path, offer), wanted):
+            if not _fulfilled(resolve(path, offer), wanted):
                 return None
         notes: list[FieldNote] = []
         fields: dict[str, Any] = {"event_name": self.event, "event_id": event_id}
@@ -94,7 +106,7 @@ class Trigger:
                     for name, lookup in lookups.items()
                 }
         event = Event.from_dict(fields)
-        return attrs.evolve(event, notes=event.notes + tuple(notes)) if notes else event
+        return changed(event, {"notes": event.notes + tuple(notes), "trigger": self.where})
 
     def changes(self, *, created: bool, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Whether a saved row is the moment of a model trigger.
@@ -142,6 +154,27 @@ def _text(key: Any) -> str | None:
         return None if key is None else str(key)
     except Exception:
         return None
+
+
+def _fulfilled(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, list | tuple):
+        return any(_fulfilled(value, option) for option in wanted)
+    if _is_condition(wanted, "EMPTY"):
+        return _leads_nowhere(value) is wanted["EMPTY"]
+    if _is_condition(wanted, "NOT"):
+        return not _fulfilled(value, wanted["NOT"])
+    return _holds(value, wanted)
+
+
+def _is_condition(wanted: Any, name: str) -> bool:
+    return isinstance(wanted, Mapping) and set(wanted) == {name}
+
+
+def _leads_nowhere(value: Any) -> bool:
+    try:
+        return value is NOWHERE or is_empty(value)
+    except Exception:
+        return True
 
 
 def _holds(value: Any, wanted: Any) -> bool:
@@ -217,6 +250,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),
         when=_conditions(section),
+        enabled=section.take("ENABLED", bool, default=True),
         **(_KIND_KEYS[on](section) if on in _KIND_KEYS else {}),
     )
     if on in KINDS:
@@ -224,23 +258,17 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
     return trigger if len(problems) == before else None
 
 
-def parse_user_data(data: Mapping[str, Any], problems: list[str]) -> dict[str, Lookup]:
+def parse_user_data(settings: Settings, problems: list[str]) -> dict[str, Lookup]:
     """Read ``USER_DATA``: match keys and where they are on the signed-in user.
 
     Args:
-        data: Fields of ``UserData`` and paths that start at the user.
+        settings: The whole configuration.
         problems: Receives sentences about mistakes.
 
     Returns:
         Lookups whose paths start at ``user``.
     """
-
-    def below_user(value: Any) -> Any:
-        if isinstance(value, str):
-            return f"user.{value}"
-        return [below_user(item) for item in value] if isinstance(value, list | tuple) else value
-
-    rooted = {name: below_user(value) for name, value in data.items()}
+    rooted = settings.user_paths("user")
     return _lookups(Section("CAPI", {"USER_DATA": rooted}, problems), "USER_DATA", _USER_FIELDS)
 
 
@@ -258,8 +286,13 @@ def _lookups(section: Section, key: str, known: frozenset[str] | None) -> dict[s
 
 def _conditions(section: Section) -> dict[str, Any]:
     conditions = section.take("WHEN", Mapping, {})
-    for path in conditions:
+    for path, wanted in conditions.items():
         parse_lookup(path if isinstance(path, str) else None, section.at("WHEN"), section.problems)
+        for option in wanted if isinstance(wanted, list | tuple) else [wanted]:
+            if _is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
+                section.problems.append(
+                    f"{section.at('WHEN')}[{path!r}]['EMPTY'] must be True or False"
+                )
     return dict(conditions)
 
 

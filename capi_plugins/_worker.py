@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 
 from capi_plugins._retry import CAP, LONGEST_WISH, backoff
-from capi_plugins._sending import Lane, Sending
+from capi_plugins._sending import LOOK, Lane, Sending
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings
@@ -65,9 +66,15 @@ class Worker:
     def wake(self, destinations: Iterable[str]) -> None:
         """Have the lanes of some destinations look into the outbox."""
         with self._changed:
+            news = False
             for name in destinations:
-                self._start(self._lane(name))
-            self._tell_lanes()
+                lane = self._lane(name)
+                self._start(lane)
+                # What comes while a destination rests changes nothing before the rest is over, and
+                # a lane that wakes up takes time from the request that woke it.
+                news = news or lane.idle or lane.not_before <= self._clock()
+            if news:
+                self._tell_lanes()
 
     def run_inline(self, *, timeout: float | None = None, only: str | None = None) -> None:
         """Deliver what is due in the calling thread.
@@ -82,6 +89,7 @@ class Worker:
                 continue
             with self._changed:
                 lane = self._lane(name)
+            self._sending.look_again(lane)
             while lane.not_before <= self._clock() and not self._is_over(deadline):
                 if not self._sending.step(lane, deadline):
                     break
@@ -192,7 +200,8 @@ class Worker:
             return self._changed.wait_for(lambda: self._news != seen, timeout)
 
     def _start(self, lane: Lane) -> bool:
-        if self._closed:
+        # Python ends threads by now, and whoever starts one waits for it forever.
+        if self._closed or sys.is_finalizing():
             return False
         if lane.thread is not None and lane.thread.is_alive():
             return True
@@ -221,9 +230,10 @@ class Worker:
         return None if due is None else max(due, lane.not_before)
 
     def _run(self, lane: Lane) -> None:
+        wait = 0.0
         while True:
-            wait = None
             try:
+                self._rest(lane, wait)
                 self._look_around()
                 due = self._wait_until_due(lane)
                 if due is None:
@@ -232,19 +242,23 @@ class Worker:
                     if self._closed:
                         return
                     lane.sending = True
-                lane.not_before = 0.0
-                self._sending.step(lane, None, due=due)
-            except Exception as error:
-                # The outbox failed: whatever a destination does ends in an outcome.
+                lane.not_before = wait = 0.0
+                self._sending.step(lane, None, due=due, several=True)
+            except BaseException as error:
+                # The outbox failed, or the thread was to be killed: whatever a destination does
+                # ends in an outcome, and nothing but the end of the process ends a lane.
                 _log.error("delivery to %s failed with %s", lane.name, type(error).__name__)
                 lane.failures += 1
                 wait = backoff(lane.failures)
                 lane.not_before = self._clock() + wait
-            with self._changed:
-                lane.sending = False
-                self._tell_lanes()
-                if wait is not None and not self._closed:
-                    self._changed.wait(wait)
+
+    def _rest(self, lane: Lane, wait: float) -> None:
+        """Tell that a lane does not send just now, and wait after a failure."""
+        with self._changed:
+            lane.sending = False
+            self._tell_lanes()
+            if wait and not self._closed:
+                self._changed.wait(wait)
 
     def _look_around(self) -> None:
         """Once, look for what earlier processes have left in a durable outbox."""
@@ -263,13 +277,16 @@ class Worker:
         while True:
             # Read first: what becomes news after this ends the waits below.
             seen = self._news
+            lane.idle = True
             if self._closed:
                 return None
+            self._sending.look_again(lane)
             due = self._due(lane)
             if due is None:
                 if not self._wait_for_news(seen, _IDLE) and self._ends(lane, seen):
                     return None
                 continue
+            lane.idle = False
             now = self._clock()
             if due != awaited:
                 # Longer than anybody waits: the clock was set back before.
@@ -280,6 +297,7 @@ class Worker:
                 return max(now, due)
             # What other processes put is due before that, perhaps.
             most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            most = min(most, LOOK) if lane.stopped else most
             self._wait_for_news(seen, min(left, most))
 
     def _ends(self, lane: Lane, seen: int) -> bool:

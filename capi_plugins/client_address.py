@@ -74,7 +74,7 @@ def parse_address(text: str) -> _Address | None:
     text = text.strip()
     if len(text) > _MOST_CHARACTERS:
         return None
-    if match := _BRACKETED.fullmatch(text) or _WITH_PORT_4.fullmatch(text):
+    if ":" in text and (match := _BRACKETED.fullmatch(text) or _WITH_PORT_4.fullmatch(text)):
         text = match[1]
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -100,9 +100,9 @@ def is_public(address: _Address) -> bool:
 
     Addresses for documentation (``203.0.113.0/24``, ...) count as public.
     """
-    if any(address in network for network in _DOCUMENTATION):
-        return True
-    return address.is_global and not address.is_multicast
+    if address.is_global:
+        return not address.is_multicast
+    return any(address in network for network in _DOCUMENTATION)
 
 
 def _by_count(remote_addr: str, chain: Iterator[str], trusted: int) -> _Address | None:

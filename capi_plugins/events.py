@@ -40,6 +40,22 @@ __all__ = [
     "parse_time",
 ]
 
+BROWSING = frozenset(
+    {
+        "PageView",
+        "ViewContent",
+        "ViewCategory",
+        "Search",
+        "FindLocation",
+        "CustomizeProduct",
+        "AddToWishlist",
+        "AddToCart",
+        "InitiateCheckout",
+        "AddPaymentInfo",
+    }
+)
+"""Events that tell what somebody looks at or tries. All others tell that something came about."""
+
 # Meta's oldest sensible second is 2001; anything above this is milliseconds (year 5138 in seconds).
 _MILLISECONDS_FROM = 100_000_000_000
 
@@ -142,6 +158,7 @@ class Event:
         advanced_measurement_table: For private measurement partners.
         consent: What the event's own origin says of consent; it counts like a consent source.
         notes: Fields that were left out while the event was made.
+        trigger: Where the rule stands that made it; None: it was made otherwise.
 
     Raises:
         InvalidEvent: There is no name, or the time cannot be read.
@@ -169,6 +186,7 @@ class Event:
     advanced_measurement_table: str | None = None
     consent: Consent | None = None
     notes: tuple[FieldNote, ...] = attrs.field(default=(), eq=False)
+    trigger: str | None = attrs.field(default=None, eq=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, now: float | None = None) -> Self:
@@ -236,7 +254,7 @@ _GROUPS: dict[str, type[UserData | CustomData | AppData]] = {
     "custom_data": CustomData,
     "app_data": AppData,
 }
-_EVENT_NAMES = frozenset(field.name for field in attrs.fields(Event)) - {"notes"}
+_EVENT_NAMES = frozenset(field.name for field in attrs.fields(Event)) - {"notes", "trigger"}
 
 
 def _group(name: str, data: Mapping[str, Any]) -> UserData | CustomData | AppData:

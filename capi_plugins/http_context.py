@@ -65,6 +65,33 @@ def request_context(
     )
 
 
+def click_of(context: RequestContext) -> str | None:
+    """Find the click id of the landing page: this page, or the page of ours it was asked from.
+
+    Args:
+        context: The request.
+    """
+    found = context.query.get("fbclid")
+    if not found and context.referrer_url and is_same_site(context.referrer_url, context.url):
+        found = parse_query(context.referrer_url.partition("?")[2]).get("fbclid")
+    return found or None
+
+
+def is_same_site(referrer: str, url: str | None) -> bool:
+    """Whether a page that linked here is of the same host.
+
+    Args:
+        referrer: Its URL.
+        url: The URL of the request.
+    """
+    try:
+        return url is not None and urllib.parse.urlsplit(referrer).netloc == (
+            urllib.parse.urlsplit(url).netloc
+        )
+    except ValueError:
+        return False
+
+
 def printable(text: str) -> str:
     """Take out what no URL or user agent has: control characters and halves of characters."""
     text = text.strip()

@@ -6,8 +6,10 @@ the destinations' own options and are never shown.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -20,7 +22,9 @@ __all__ = ["Section", "Settings", "suggest"]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
-WORKERS = ("thread", "external", "celery")
+IN_PROCESSES = ("thread", "external")
+"""Values of ``WORKER`` for those who send as long as their process lives."""
+WORKERS = (*IN_PROCESSES, "celery", "tasks")
 _PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _GENERAL = ("KIND", "EVENTS")
 
@@ -67,12 +71,25 @@ class ExcludeSettings:
 
 
 @attrs.frozen(kw_only=True)
+class BrowserSettings:
+    """``BROWSER``: what goes to the visitor's browser, where the visitor has consented.
+
+    Attributes:
+        cookies: Whether the cookies are set by which a destination knows a visitor.
+        pixel: Whether the destinations' code is put into pages.
+    """
+
+    cookies: bool = True
+    pixel: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class DeliverySettings:
     """``DELIVERY``: where deliveries wait and how they leave.
 
     Attributes:
         outbox: ``auto``, ``memory``, ``immediate``, ``sqlite:///path``, or what the adapter offers.
-        worker: ``thread``, ``external`` or ``celery``.
+        worker: ``thread``, ``external``, ``celery`` or ``tasks``.
         batch_size: Most events in one request, 1 to 1000.
         max_attempts: Requests an event may fail in before it is given up.
         timeout: Seconds for one request.
@@ -80,6 +97,8 @@ class DeliverySettings:
         queue_size: Most deliveries in memory.
         queue_bytes: Most bytes of payload in memory.
         celery_app: Dotted path of the Celery app, when ``worker`` is ``celery``.
+        task_backend: Name of the backend in Django's ``TASKS``, when ``worker`` is ``tasks``.
+        task_queue: Its queue.
         database: Where the outbox ``database`` is; None: where the host's routers say.
         grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
@@ -93,6 +112,8 @@ class DeliverySettings:
     queue_size: int = 10_000
     queue_bytes: int = 32_000_000
     celery_app: str | None = None
+    task_backend: str = "default"
+    task_queue: str = "default"
     database: str | None = None
     grace: float = 60.0
 
@@ -109,7 +130,7 @@ class Settings:
         triggers: The host's own triggers, as written.
         recipes: ``auto``, or the names of the recipes to use.
         user_data: ``UserData`` fields and where they are on the signed-in user.
-        browser: Options of the browser half, as written.
+        browser: What goes to the visitor's browser.
         delivery: Where deliveries wait and how they leave.
         trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
@@ -117,6 +138,7 @@ class Settings:
         autoload: Whether installed plugins are loaded by themselves.
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
+        journal: Folder in which is written down what becomes of events; None: nowhere.
         url_prefix: Below which path the sources are mounted where no URLconf says so: ``/capi``.
         enabled: False: everything is accepted and nothing leaves.
     """
@@ -128,7 +150,7 @@ class Settings:
     triggers: tuple[Mapping[str, Any], ...] = ()
     recipes: str | tuple[str, ...] = "auto"
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
-    browser: Mapping[str, Any] = attrs.field(factory=dict)
+    browser: BrowserSettings = attrs.field(factory=BrowserSettings)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
@@ -136,12 +158,21 @@ class Settings:
     autoload: bool = True
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    journal: str | None = None
     url_prefix: str = "/capi"
     enabled: bool = True
 
     def options_for(self, plugin: str) -> Mapping[str, Any]:
         """Return the options the host wrote for a plugin below ``PLUGIN_OPTIONS``."""
         return self.plugin_options.get(plugin, _EMPTY)
+
+    def user_paths(self, start: str) -> dict[str, Any]:
+        """Return ``USER_DATA`` as paths from where a user is, for a trigger of a recipe.
+
+        Args:
+            start: Where the user is: ``user``, ``order.customer``.
+        """
+        return {name: _below(start, value) for name, value in self.user_data.items()}
 
     @classmethod
     def read(cls, raw: object, problems: list[str]) -> Self:
@@ -172,11 +203,26 @@ class Settings:
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
+            journal=_folder(top, "JOURNAL"),
             url_prefix=_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
         return settings
+
+
+def _folder(section: Section, key: str) -> str | None:
+    value = section.take(key, (str, os.PathLike))
+    path = None if value is None else os.fspath(value)
+    if path is not None and not PurePath(path).is_absolute():
+        section.wrong(key, "must be the absolute path of a folder, the same in all processes")
+    return path or None
+
+
+def _below(start: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return f"{start}.{value}"
+    return [_below(start, item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _strings(section: Section, key: str) -> list[str]:
@@ -274,13 +320,14 @@ def _recipes(top: Section) -> str | tuple[str, ...]:
     return tuple(_strings(top, "RECIPES"))
 
 
-def _browser(top: Section) -> Mapping[str, Any]:
+def _browser(top: Section) -> BrowserSettings:
     section = Section(top.at("BROWSER"), top.take("BROWSER", Mapping), top.problems)
-    pixel = section.take("PIXEL", bool, default=False)
-    if pixel:
-        section.wrong("PIXEL", "is not available yet: leave it out or set it to False")
+    result = BrowserSettings(
+        cookies=section.take("COOKIES", bool, default=True),
+        pixel=section.take("PIXEL", bool, default=False),
+    )
     section.done()
-    return {"PIXEL": pixel}
+    return result
 
 
 def _delivery(top: Section) -> DeliverySettings:
@@ -305,6 +352,8 @@ def _delivery(top: Section) -> DeliverySettings:
         queue_size=number("QUEUE_SIZE", base.queue_size, 1, 10_000_000, whole),
         queue_bytes=number("QUEUE_BYTES", base.queue_bytes, 10_000, 10_000_000_000, whole),
         celery_app=section.take("CELERY_APP", str),
+        task_backend=section.take("TASK_BACKEND", str, base.task_backend),
+        task_queue=section.take("TASK_QUEUE", str, base.task_queue),
         database=section.take("DATABASE", str),
         grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )

@@ -71,6 +71,6 @@ def tell(signal: NamedSignal, sender: object, **arguments: Any) -> None:
     for receiver in signal.receivers_for(sender):
         try:
             receiver(sender, **arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # The text of an exception may hold personal data, its type does not.
             _log.error("a receiver of %s failed with %s", signal.name, type(error).__name__)

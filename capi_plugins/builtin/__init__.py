@@ -6,6 +6,7 @@ from capi_plugins.builtin import destinations, event_consent, page_view
 from capi_plugins.builtin.consent import ConsentSources
 from capi_plugins.builtin.exclusions import Exclusions
 from capi_plugins.builtin.http import HttpSender
+from capi_plugins.builtin.journaling import Journaling
 from capi_plugins.builtin.request_data import RequestData
 
 
@@ -19,4 +20,5 @@ def builtin_plugins() -> dict[str, object]:
         "request_data": RequestData(),
         "exclusions": Exclusions(),
         "http": HttpSender(),
+        "journal": Journaling(),
     }

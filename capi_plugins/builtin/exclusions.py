@@ -14,26 +14,10 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from capi_plugins.context import RequestContext
-from capi_plugins.events import Event
+from capi_plugins.events import BROWSING, Event
 from capi_plugins.exceptions import DropEvent
 from capi_plugins.hookspecs import hookimpl
 from capi_plugins.settings import ExcludeSettings, Settings
-
-BROWSING = frozenset(
-    {
-        "PageView",
-        "ViewContent",
-        "ViewCategory",
-        "Search",
-        "FindLocation",
-        "CustomizeProduct",
-        "AddToWishlist",
-        "AddToCart",
-        "InitiateCheckout",
-        "AddPaymentInfo",
-    }
-)
-"""Events that tell what somebody looks at or tries. All others tell that something came about."""
 
 # Who says so: crawlers, link previews, uptime monitors, page tests, and the HTTP libraries that
 # scrapers leave at their default. Not here: libraries that apps are built with (okhttp, CFNetwork,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from capi_plugins.context import RequestContext
 from capi_plugins.events import Event, UserData
 from capi_plugins.hookspecs import hookimpl
-from capi_plugins.http_context import parse_query
+from capi_plugins.http_context import click_of, is_same_site
 from capi_plugins.settings import Settings
 
 # Payment providers, mail services and the like call a host about somebody else.
-_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$")
+_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$", re.MULTILINE)
 _WEBHOOK_AGENT = re.compile(r"webhook|hookshot|captain-hook|^Stripe/|^PayPal", re.IGNORECASE)
 _SECRET = re.compile(
     r"""(?:^|[-_.\[])(?:
@@ -56,14 +57,20 @@ class RequestData:
     def _is_shoppers(self, context: RequestContext) -> bool:
         if context.is_staff and not self._staff_are_visitors:
             return False
-        if any(_SIGNED.search(name) for name in context.headers):
+        if _SIGNED.search("\n".join(context.headers)):
             return False
-        return not _WEBHOOK_AGENT.search(context.client_user_agent or "")
+        return not _is_webhook_agent(context.client_user_agent or "")
+
+
+# As with bots: visitors share a few hundred user agents.
+@functools.lru_cache(maxsize=1024)
+def _is_webhook_agent(user_agent: str) -> bool:
+    return _WEBHOOK_AGENT.search(user_agent) is not None
 
 
 def _user_data(known: UserData, context: RequestContext) -> UserData:
     fbc = context.cookies.get("_fbc")
-    fbclid = known.fbclid or _fbclid(context)
+    fbclid = known.fbclid or click_of(context)
     # A click that differs from the cookie's is the later one: Meta's pixel writes the cookie anew
     # whenever it sees one, and it has not seen this one yet.
     use_fbclid = bool(fbclid) and not known.fbc and (not fbc or _click(fbc) != fbclid)
@@ -75,14 +82,6 @@ def _user_data(known: UserData, context: RequestContext) -> UserData:
         fbclid=fbclid if use_fbclid else None,
         fbclid_time=context.received_at if use_fbclid and not known.fbclid else None,
     )
-
-
-def _fbclid(context: RequestContext) -> str | None:
-    """The click id of the landing page: this page, or the page of ours this request came from."""
-    found = context.query.get("fbclid")
-    if not found and context.referrer_url and _is_own(context.referrer_url, context.url):
-        found = parse_query(context.referrer_url.partition("?")[2]).get("fbclid")
-    return found or None
 
 
 def _click(fbc: str) -> str | None:
@@ -97,20 +96,13 @@ def _urls(context: RequestContext) -> dict[str, str | None]:
         mode not in (None, "navigate")
         or context.headers.get("x-requested-with", "").lower() == "xmlhttprequest"
     )
-    if is_call and referrer and _is_own(referrer, page):
+    if is_call and referrer and is_same_site(referrer, page):
         # A script of the page asked; the visitor is on the page.
         page, referrer = referrer, None
     return {
         "event_source_url": without_secrets(page) if page else None,
         "referrer_url": without_secrets(referrer) if referrer else None,
     }
-
-
-def _is_own(referrer: str, url: str | None) -> bool:
-    try:
-        return url is not None and urlsplit(referrer).netloc == urlsplit(url).netloc
-    except ValueError:
-        return False
 
 
 def without_secrets(url: str) -> str:

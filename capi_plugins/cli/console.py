@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 import capi_plugins
-from capi_plugins import Client, ConfigurationError, configure
+from capi_plugins import Client, configure
 from capi_plugins.cli.doors import Door, NotConfigured
 from capi_plugins.cli.group import HELP, CommandGroup
+from capi_plugins.toml_file import read_toml
 
 NOTHING = """\
 There is no configuration: give --config FILE.toml or set CAPI_CONFIG.
@@ -26,27 +24,6 @@ The file holds the CAPI dictionary:
                                 # CAPI_META_ACCESS_TOKEN
     [CAPI.CONSENT]
     DEFAULT = "denied"          # while nothing was decided"""
-
-
-def read_toml(path: Path) -> Mapping[str, Any]:
-    """Read the ``CAPI`` dictionary from a TOML file.
-
-    Args:
-        path: A file with the dictionary at its top level, or below a table ``CAPI``.
-
-    Raises:
-        ConfigurationError: The file cannot be read.
-    """
-    try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}") from None
-    below = data.get("CAPI", data)
-    if not isinstance(below, Mapping):
-        raise ConfigurationError(f"{path}: CAPI must be a table")
-    return below
 
 
 def toml_door(path: Path | None) -> Door:

@@ -66,7 +66,8 @@ def list_(limit: int, as_json: bool, show_payload: bool) -> None:
 def replay(keys: tuple[int, ...], everything: bool, yes: bool) -> None:
     """Have dead letters tried again.
 
-    Their attempts are counted anew. Meta drops what it received within the last 48 hours.
+    Their attempts are counted anew. One that was given up because no answer came may have arrived,
+    and is sent once more all the same.
     """
     _, outbox = shared_outbox(current_door())
     chosen = _chosen(outbox, keys, everything=everything)

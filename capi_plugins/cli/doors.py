@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 import click
 
 from capi_plugins import Client, ConfigurationError
+
+if TYPE_CHECKING:
+    from capi_plugins.cli.discovering.recorder import Recorder
+    from capi_plugins.cli.discovering.survey import Survey
 
 Level = Literal["ok", "warn", "error"]
 
@@ -37,6 +41,20 @@ def _no_checks() -> Sequence[Problem]:
 
 
 @attrs.frozen(kw_only=True)
+class Project:
+    """The host's code behind a door, for ``capi discover``.
+
+    Attributes:
+        survey: Says which signals, models and routes there are.
+        record: Serves the project at a host and port until Ctrl-C, sends nothing, and tells a
+            recorder what happens.
+    """
+
+    survey: Callable[[], Survey]
+    record: Callable[[Recorder, str, int], None]
+
+
+@attrs.frozen(kw_only=True)
 class Door:
     """How a command gets at the host's configuration.
 
@@ -48,11 +66,13 @@ class Door:
             of this library, ``ConfigurationError`` or ``PluginError`` when what it says is wrong.
         where: Where the settings stand, as messages put it: ``settings.CAPI``.
         checks: What the adapter adds to ``capi check``. Called only when there is a client.
+        project: The host's code; None: there is none, only settings.
     """
 
     client: Callable[[], Client]
     where: str
     checks: Callable[[], Sequence[Problem]] = _no_checks
+    project: Project | None = None
 
 
 def current_door() -> Door:

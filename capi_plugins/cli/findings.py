@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from capi_plugins import Client, ConfigurationError, PluginError
 from capi_plugins.cli.doors import Door, Problem
+from capi_plugins.cli.health import look
+from capi_plugins.cli.health_report import trouble
 from capi_plugins.destinations.base import Destination
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS
@@ -36,7 +38,7 @@ def find(door: Door, now: float) -> tuple[Client | None, list[Problem]]:
     found = [Problem("ok", f"{door.where} has no mistakes")]
     found += _settings(client)
     found += _plugins(client)
-    found += _outbox(client)
+    found += _outbox(client, now)
     found += _celery(client)
     for destination in client.destinations.values():
         found += _destination(destination, moment.date())
@@ -79,10 +81,12 @@ def _plugins(client: Client) -> Iterator[Problem]:
     yield Problem("ok", f"triggers for: {', '.join(events) or 'nothing'}")
 
 
-def _outbox(client: Client) -> Iterator[Problem]:
+def _outbox(client: Client, now: float) -> Iterator[Problem]:
     delivery = client.settings.delivery
     try:
-        stats = client.stats()
+        outbox = client.delivering.outbox
+        stats = outbox.stats()
+        health = look(client, outbox, now) if outbox.durable else None
     except Exception as error:
         yield Problem(
             "error",
@@ -90,18 +94,21 @@ def _outbox(client: Client) -> Iterator[Problem]:
             "look at CAPI['DELIVERY']['OUTBOX'], and run the migrations if it is a database",
         )
         return
-    counts = f"{stats.waiting:,} waiting, {stats.dead:,} dead"
-    yield Problem("ok", f"outbox {delivery.outbox!r}, worker {delivery.worker!r}: {counts}")
+    if stats.problem is None:
+        counts = f"{stats.waiting:,} waiting, {stats.dead:,} dead"
+        yield Problem("ok", f"outbox {delivery.outbox!r}, worker {delivery.worker!r}: {counts}")
+    if health is not None:
+        yield from trouble(client, health, now)
 
 
 def _celery(client: Client) -> Iterator[Problem]:
     delivery = client.settings.delivery
     if delivery.worker != "celery":
         return
-    from capi_plugins.celery_nudge import TASK, Nudges  # noqa: PLC0415 - the extra may be missing
+    from capi_plugins.celery_nudge import TASK, find_app  # noqa: PLC0415 - the extra may be missing
 
     try:
-        tasks = Nudges(delivery.celery_app or "").app().tasks
+        tasks = find_app(delivery.celery_app or "").tasks
     except Exception as error:
         yield Problem(
             "error",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from capi_plugins import Client, UserData
 from capi_plugins.cli.doors import current_door
 from capi_plugins.cli.shared_outbox import shared_outbox
+from capi_plugins.journal import Journal
 
 
 @click.command()
@@ -29,6 +31,9 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     before = outbox.stats()
     removed = outbox.forget(hashes)
     click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
+    if client.settings.journal is not None:
+        lines = Journal(Path(client.settings.journal)).forget(hashes)
+        click.echo(f"journal: {lines:,} lines removed")
     click.echo(
         "What a sender had in hand at this moment may have left: ask the destination to erase it."
     )

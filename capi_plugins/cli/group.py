@@ -16,8 +16,8 @@ from capi_plugins.cli.doors import NotConfigured
 from capi_plugins.exceptions import CapiError, ConfigurationError, PluginError
 
 COMMANDS = (
-    *("check", "plugins", "payload", "send", "deliver", "serve", "status", "dead", "forget"),
-    *("sandbox", "demo"),
+    *("check", "plugins", "discover", "payload", "send", "deliver", "serve", "status", "explain"),
+    *("dead", "forget", "sandbox", "demo"),
 )
 """Each is the function of the same name in the module ``<name>_command``."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -11,10 +12,12 @@ from capi_plugins import Client
 from capi_plugins._standings import fingerprint
 from capi_plugins.outbox.base import Noticeboard, Outbox, OutboxStats, Standing
 
+_log = logging.getLogger("capi_plugins.status")
 Sender = Literal["idle", "at work", "missing", "unknown"]
 State = Literal["ok", "failing", "stopped", "not tried", "unknown"]
 _SENDER_PATIENCE = 120.0
-_FAILURE_PATIENCE = 300.0
+FAILURE_PATIENCE = 300.0
+"""How long something may wait for a destination that does not accept, seconds."""
 
 
 @attrs.frozen(kw_only=True)
@@ -46,12 +49,14 @@ class Health:
     Attributes:
         stats: What the outbox holds.
         sender: ``missing``: something has been due for two minutes and nobody sends it.
+        waited: How long the oldest has waited, seconds.
         destinations: Those that are configured, and those something waits for.
         degraded: What somebody should look at, one sentence each.
     """
 
     stats: OutboxStats
     sender: Sender
+    waited: float
     destinations: tuple[DestinationHealth, ...]
     degraded: tuple[str, ...]
 
@@ -65,28 +70,39 @@ def look(client: Client, outbox: Outbox, now: float) -> Health:
         now: Seconds since the epoch.
     """
     stats = outbox.stats()
-    known: dict[str, Standing] = {}
-    untold: State = "unknown"
-    if isinstance(outbox, Noticeboard) and stats.problem is None:
-        untold = "not tried"
-        known = {standing.destination: standing for standing in outbox.standings()}
-    names = sorted({*client.destinations, *outbox.waiting_for()})
-    destinations = tuple(_destination(client, name, known.get(name), untold) for name in names)
+    works = stats.problem is None
+    known = _known(outbox) if works else None
+    names = sorted({*client.destinations, *(outbox.waiting_for() if works else ())})
+    destinations = tuple(_destination(client, name, known) for name in names)
     sender = _sender(outbox, stats, destinations, known, now)
     waited = now - stats.oldest if stats.oldest is not None else 0.0
     return Health(
         stats=stats,
         sender=sender,
+        waited=waited,
         destinations=destinations,
         degraded=tuple(_degraded(stats, sender, destinations, waited)),
     )
 
 
+def _known(outbox: Outbox) -> Mapping[str, Standing] | None:
+    """Return what senders have noted, by destination; None where nobody can know."""
+    if not isinstance(outbox, Noticeboard):
+        return None
+    try:
+        return {standing.destination: standing for standing in outbox.standings()}
+    except Exception as error:
+        # A host's database whose tables are those of an earlier release.
+        _log.warning("the noticeboard cannot be read: %s", type(error).__name__)
+        return None
+
+
 def _destination(
-    client: Client, name: str, standing: Standing | None, untold: State
+    client: Client, name: str, known: Mapping[str, Standing] | None
 ) -> DestinationHealth:
+    standing = (known or {}).get(name)
     if standing is None:
-        return DestinationHealth(name=name, state=untold)
+        return DestinationHealth(name=name, state="unknown" if known is None else "not tried")
     changed = standing.configuration != fingerprint(client.destinations.get(name))
     state: State = "ok"
     if standing.stopped_until is not None:
@@ -108,10 +124,10 @@ def _sender(
     outbox: Outbox,
     stats: OutboxStats,
     destinations: tuple[DestinationHealth, ...],
-    known: Mapping[str, Standing],
+    known: Mapping[str, Standing] | None,
     now: float,
 ) -> Sender:
-    if not isinstance(outbox, Noticeboard) or stats.problem is not None:
+    if known is None:
         return "unknown"
     if any(now - standing.tried_at < _SENDER_PATIENCE for standing in known.values()):
         return "at work"
@@ -140,5 +156,5 @@ def _degraded(
     for each in destinations:
         if each.state == "stopped":
             yield f"destination {each.name} is stopped: {each.reason}"
-        elif each.state == "failing" and stats.waiting and waited > _FAILURE_PATIENCE:
+        elif each.state == "failing" and stats.waiting and waited > FAILURE_PATIENCE:
             yield f"destination {each.name} does not accept: {each.reason}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -88,8 +87,6 @@ def travel(script: ModuleType, url: str, tell: Callable[[str], None]) -> list[Jo
         tell(story)
         journey = Journey(name=name, story=story, address=f"{_NETWORK}{number}", expected=())
         with script.Shopper(url, client_ip=journey.address) as shopper:
-            # What Meta's pixel does in a browser: it keeps the click id for the next pages.
-            shopper.browser.cookies.set("_fbc", f"fb.1.{time.time_ns() // 10**6}.{shopper.fbclid}")
             try:
                 journey.expected = go(shopper)
             except (script.ShopMisbehaved, script.httpx.HTTPError) as error:

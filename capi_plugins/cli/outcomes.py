@@ -25,7 +25,8 @@ _VERDICTS = {
     Verdict.STOP: "look at DATASET_ID and ACCESS_TOKEN",
     Verdict.SPLIT: "the event itself is refused: see what `capi payload` makes of it",
     Verdict.THROTTLED: "wait, and send fewer requests",
-    Verdict.RETRY: "try again; if it stays, look at the network and at metastatus.com",
+    Verdict.RETRY: "try again",
+    Verdict.DOWN: "try again; if it stays, look at the network and at metastatus.com",
 }
 
 

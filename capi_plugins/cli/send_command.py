@@ -56,8 +56,8 @@ def send(
       {"ok": true, "event_id": ..., "destination": ..., "line": ...}
       {"ok": false, "reason": ..., "line": ...}
 
-    The exit status is 1 when something was not delivered. Sending a file twice is safe where the
-    events have an event_id: Meta drops what it received within the last 48 hours.
+    The exit status is 1 when something was not delivered. Sending a file twice sends its events
+    twice: send the lines that failed, alone.
     """  # noqa: D301 - \b is click's mark for lines that are kept as they are
     client = _sender(current_door(), test_event_code)
     answers = Answers()

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import attrs
 
+from capi_plugins.browser import BrowserEvent, Cookie
 from capi_plugins.consent import Consent
+from capi_plugins.context import RequestContext
 from capi_plugins.events import Event, FieldNote, UserData
 from capi_plugins.outbox.base import Delivery
 
@@ -89,7 +91,9 @@ class Verdict(enum.Enum):
 
     DELIVERED = "delivered"
     RETRY = "retry"
-    """Nothing is wrong with the events; try again later."""
+    """Something went wrong, perhaps because of an event; try again later, but not for ever."""
+    DOWN = "down"
+    """Out of reach or out of order, which no event can help: as RETRY, but it costs no attempt."""
     THROTTLED = "throttled"
     """As RETRY, but the wait is the other side's wish and costs no attempt."""
     STOP = "stop"
@@ -141,6 +145,10 @@ class Destination(abc.ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    def __getstate__(self) -> object:
+        """Refuse to be pickled or copied: it holds secrets."""
+        raise TypeError(f"{self!r} holds secrets: make another one from its settings")
+
     @abc.abstractmethod
     def payload(self, event: Event, consent: Consent, *, now: float) -> Payload:
         """Turn one event into the piece of a batch that stands for it.
@@ -174,3 +182,40 @@ class Destination(abc.ABC):
         """
         del user
         return ()
+
+    def browser_cookies(self, context: RequestContext, *, now: float) -> Sequence[Cookie]:
+        """Make the cookies by which the destination knows a visitor, as far as they lack.
+
+        They are set only where the visitor may be known to the destination.
+
+        Args:
+            context: The visitor's request.
+            now: Seconds since the epoch.
+        """
+        del context, now
+        return ()
+
+    def browser_event(self, payload: Payload) -> BrowserEvent | None:
+        """Make the twin of an event that the browser is to send too; None: it sends none.
+
+        Args:
+            payload: What the server sends.
+        """
+        del payload
+        return None
+
+    def browser_script(
+        self, visitor: Payload, events: Sequence[BrowserEvent], *, alone: bool
+    ) -> str:
+        """Write the JavaScript of a page, without its element.
+
+        Args:
+            visitor: A payload of this visitor, which says who it is.
+            events: What the browser is to send.
+            alone: Whether no other destination has code in the page.
+
+        Returns:
+            The code; empty: the destination has no part in the browser.
+        """
+        del visitor, events, alone
+        return ""

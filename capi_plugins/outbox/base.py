@@ -92,7 +92,7 @@ class Stored:
     """What ``put`` did not store.
 
     Attributes:
-        refused: The outbox is full.
+        refused: The outbox is full; others may be among them that had to make room.
         duplicates: (destination, event_name, event_id) was put within the last 48 hours.
         in_memory: A durable store could not be written, and the rest is in memory until it can.
     """
@@ -129,7 +129,9 @@ class Outbox(Protocol):
     def take(
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
-        """Lease the oldest deliveries of a destination that are due.
+        """Lease deliveries of a destination that are due: the oldest, where all fit.
+
+        A full batch may hold a few of the newest, so that they need not wait for a backlog.
 
         Args:
             destination: Name of the destination.

@@ -74,21 +74,23 @@ class MemoryOutbox:
                     continue
                 self._seen[identity] = now
                 self._bytes += size
-                self._make_ready(attrs.evolve(delivery, key=next(self._keys)), now)
+                self._make_ready(_with_key(delivery, next(self._keys)), now)
         return Stored(refused=tuple(refused), duplicates=tuple(duplicates))
 
     def take(
         self, destination: str, *, limit: int, max_bytes: int, now: float
     ) -> Sequence[Delivery]:
-        """Lease the oldest deliveries that are due; see ``Outbox.take``."""
+        """Lease deliveries that are due; see ``Outbox.take``."""
         batch: list[Delivery] = []
         size = 0
         with self._lock:
-            ready = self._ready.get(destination)
+            ready = self._ready.setdefault(destination, collections.deque())
             later = self._later.get(destination)
+            # More than fits: a quarter are the newest, which do not wait for a backlog.
+            fresh = limit // 4 if len(ready) > limit else 0
+            while len(batch) < fresh and (size := size + len(ready[-1].payload)) <= max_bytes:
+                batch.append(ready.pop())
             while later and later[0][0] <= now:
-                if ready is None:
-                    ready = self._ready[destination] = collections.deque()
                 ready.append(heapq.heappop(later)[2])
             while ready and len(batch) < limit:
                 size += len(ready[0].payload)
@@ -222,3 +224,16 @@ class MemoryOutbox:
             if len(self._seen) <= _REMEMBER_MOST and now - at < _REMEMBER_SECONDS:
                 break
             del self._seen[identity]
+
+
+def _with_key(delivery: Delivery, key: int) -> Delivery:
+    # What attrs.evolve() does, in a tenth of the time: a request waits for it.
+    return Delivery(
+        destination=delivery.destination,
+        event_name=delivery.event_name,
+        event_id=delivery.event_id,
+        payload=delivery.payload,
+        expires_at=delivery.expires_at,
+        attempts=delivery.attempts,
+        key=key,
+    )

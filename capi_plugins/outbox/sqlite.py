@@ -16,6 +16,7 @@ import itertools
 import logging
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -98,11 +99,18 @@ class SqliteOutbox:
             with self._front.writing(_PUT_BUDGET) as connection:
                 duplicates = rows.insert(connection, deliveries, self._clock())
         except Unavailable as error:
-            return self._overflow.put(deliveries, error)
+            stored = self._displace(deliveries) if error.full else None
+            return stored or self._overflow.put(deliveries, error)
         self._overflow.works()
         if next(self._puts) % 256 == 0 and self._wal_size() > _WAL_BYTES_UNATTENDED:
             self._tidy_beside()
         return Stored(duplicates=tuple(duplicates))
+
+    def _displace(self, deliveries: Sequence[Delivery]) -> Stored | None:
+        """Store conversions in the place of page views; None: there is nothing to be gained."""
+        with contextlib.suppress(Unavailable), self._front.writing(_PUT_BUDGET) as connection:
+            return rows.displace(connection, deliveries, self._clock())
+        return None
 
     def _insert_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:
         with self._front.writing(budget) as connection:
@@ -350,6 +358,9 @@ class SqliteOutbox:
 
     def _tidy_beside(self) -> None:
         """Tidy where no sender does, and not in the thread of a request."""
+        # While the interpreter is torn down a thread is waited for that never runs.
+        if sys.is_finalizing():
+            return
         with contextlib.suppress(RuntimeError):
             threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
 

@@ -26,13 +26,16 @@ from capi_plugins.exceptions import CapiError
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, pause
 from capi_plugins.outbox.sqlite_place import SqlitePlace, place_problems
+from capi_plugins.outbox.sqlite_salvage import salvaged
 
 _log = logging.getLogger("capi_plugins.outbox")
 APPLICATION_ID = 0x43415049  # "CAPI"
 SCHEMA_VERSION = 1
 REOPEN = 30.0
+_SUFFIXES = ("", "-wal", "-shm")
 _PAGE = 4096
 _CLOSE_BUDGET = 1.0
+_SALVAGE_BUDGET = 10.0
 
 
 class Unavailable(CapiError):
@@ -41,12 +44,14 @@ class Unavailable(CapiError):
     Attributes:
         problem: Why.
         passing: Whether the next moment may do.
+        full: Whether there is no room.
     """
 
-    def __init__(self, problem: str, *, passing: bool = False) -> None:
+    def __init__(self, problem: str, *, passing: bool = False, full: bool = False) -> None:
         super().__init__(problem)
         self.problem = problem
         self.passing = passing
+        self.full = full
 
 
 class Door:
@@ -63,7 +68,7 @@ class Door:
         self._pid = os.getpid()
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._inodes: tuple[int, int] = (0, 0)
+        self._inodes: tuple[int, ...] = ()
         self._suspect = False
         self._closed_until = 0.0
         self._problem = ""
@@ -143,7 +148,7 @@ class Door:
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise Unavailable("it is locked by another process", passing=True) from None
             if code == sqlite3.SQLITE_FULL:
-                raise Unavailable("the disk or the file is full") from None
+                raise Unavailable("the disk or the file is full", full=True) from None
             self._drop()
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and not self._suspect:
                 self._suspect = True
@@ -175,8 +180,7 @@ class Door:
         with self._locks.alone(SETUP, deadline - time.monotonic()) as alone:
             if not alone:
                 raise Unavailable("another process opens it", passing=True)
-            if self._suspect:
-                _set_aside_if_damaged(self._place.path)
+            aside = _set_aside_if_damaged(self._place.path) if self._suspect else None
             try:
                 self._connection = _open(self._place)
             except _Foreign as error:
@@ -184,15 +188,38 @@ class Door:
             self._suspect = False
         _doors[id(self)] = self
         self._inodes = self._look()
+        if aside is not None:
+            # In a thread: a request cannot wait for it. At the end of an interpreter there is none.
+            thread = threading.Thread(
+                target=self._salvage, args=(aside,), name="capi-salvage", daemon=True
+            )
+            with contextlib.suppress(RuntimeError):
+                thread.start()
         return self._connection
 
-    def _look(self) -> tuple[int, int]:
-        """Return which files stand at the path; a log that was deleted loses what is written."""
+    def _salvage(self, aside: Path) -> None:
+        """Put what a damaged file still holds into the new one."""
+        count = 0
+        try:
+            for deliveries in salvaged(aside):
+                with self.writing(_SALVAGE_BUDGET) as connection:
+                    count += len(deliveries) - len(rows.insert(connection, deliveries, time.time()))
+        except Unavailable as error:
+            _log.error("outbox %s: salvage ended: %s", self._place.path.name, error.problem)
+        if count:
+            _log.warning("outbox %s: deliveries saved: %d", self._place.path.name, count)
+
+    def _look(self) -> tuple[int, ...]:
+        """Return which files stand at the path.
+
+        A log that was deleted loses what is written, and without the one index that all processes
+        share they overwrite each other's.
+        """
         try:
             path = str(self._place.path)
-            return os.stat(path).st_ino, os.stat(f"{path}-wal").st_ino  # noqa: PTH116
+            return tuple(os.stat(f"{path}{suffix}").st_ino for suffix in _SUFFIXES)  # noqa: PTH116
         except FileNotFoundError:
-            return 0, 0
+            return ()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -290,26 +317,27 @@ def _set_up(connection: sqlite3.Connection, place: SqlitePlace) -> None:
         )
 
 
-def _set_aside_if_damaged(path: Path) -> None:
+def _set_aside_if_damaged(path: Path) -> Path | None:
     """Move a damaged file away, with its log, so that a new one can take its place."""
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=0)
         with contextlib.closing(connection):
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
-                return
+                return None
     except sqlite3.Error as error:
         if _code(error) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise
     aside = f"{path}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
     # The log's name is the file's name and a suffix, so that the pair can still be opened.
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{aside}{suffix}")  # noqa: PTH104
     _log.error(
-        "outbox %s is damaged and was moved aside to %s; what it held is not delivered",
+        "outbox %s is damaged and was moved aside to %s; what can be read of it is saved",
         path.name,
         Path(aside).name,
     )
+    return Path(aside)
 
 
 def _code(error: sqlite3.Error) -> int:

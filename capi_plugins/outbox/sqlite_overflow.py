@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -174,7 +175,8 @@ class Overflow:
 
     def _start(self) -> None:
         with self._lock:
-            if self._thread is not None or self._stop.is_set():
+            # While the interpreter is torn down a thread is waited for that never runs.
+            if self._thread is not None or self._stop.is_set() or sys.is_finalizing():
                 return
             thread = threading.Thread(target=self._run, name="capi-outbox", daemon=True)
             try:

@@ -7,6 +7,7 @@ never use the outbox.
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from collections.abc import Iterable
@@ -150,14 +151,19 @@ def _shared_file_system(folder: Path) -> str | None:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        device = folder.stat().st_dev
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
-            kind = _type_of(f"{os.major(device)}:{os.minor(device)}", lines)
+        kind = _kind(folder.stat().st_dev)
     except OSError:
         return None  # not Linux: there is nobody to ask
     if kind is None or kind in _LOCAL:
         return None
     return kind if kind.startswith(_SHARED) else None
+
+
+@functools.cache
+def _kind(device: int) -> str | None:
+    # Kept, because at the very end of an interpreter nothing can be opened by its name any more.
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+        return _type_of(f"{os.major(device)}:{os.minor(device)}", lines)
 
 
 def _type_of(device: str, mountinfo: Iterable[str]) -> str | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from capi_plugins.outbox.base import DeadLetter, Delivery, Standing
+from capi_plugins.events import BROWSING
+from capi_plugins.outbox.base import DeadLetter, Delivery, Standing, Stored
 
 SCHEMA = """
 CREATE TABLE delivery (
@@ -49,11 +50,13 @@ REPLAY = (
 DROP = "DELETE FROM delivery WHERE id = ? AND reason IS NOT NULL"
 FORGET = "DELETE FROM delivery WHERE instr(payload, ?) > 0"
 _COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts"
+AFTER = f"SELECT {_COLUMNS} FROM delivery WHERE id > ? AND reason IS NULL ORDER BY id"  # noqa: S608
 _STANDING = "destination, configuration, tried_at, failed_at, reason, stopped_until"
 _REMEMBER_SECONDS = 48 * 3600
 _DEAD_SECONDS = 7 * 86_400
 _DEAD_MOST = 10_000
 _CHUNK = 1_000
+_ROOM = 20
 
 
 def insert(
@@ -86,6 +89,35 @@ def insert(
     return duplicates
 
 
+def displace(
+    connection: sqlite3.Connection, deliveries: Collection[Delivery], now: float
+) -> Stored | None:
+    """Store what came about in the place of the newest that only tells what somebody looks at.
+
+    Args:
+        connection: In a transaction.
+        deliveries: What there is no room for.
+        now: Seconds since the epoch.
+
+    Returns:
+        What had to go as refused; None: nothing came about, or there is nothing that could go.
+    """
+    wanted = [item for item in deliveries if item.event_name not in BROWSING]
+    names = sorted(BROWSING)
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM delivery WHERE reason IS NULL "  # noqa: S608
+        f"AND event_name IN ({', '.join('?' * len(names))}) ORDER BY id DESC LIMIT ?",
+        (*names, len(wanted) + _ROOM if wanted else 0),
+    ).fetchall()
+    if not found:
+        return None
+    gone = [delivery(row) for row in found]
+    connection.executemany(DELIVERED, [(item.key,) for item in gone])
+    duplicates = insert(connection, wanted, now)
+    browsing = [item for item in deliveries if item.event_name in BROWSING]
+    return Stored(duplicates=tuple(duplicates), refused=(*browsing, *gone))
+
+
 def due(
     connection: sqlite3.Connection,
     destination: str,
@@ -95,26 +127,44 @@ def due(
     now: float,
     leased: Collection[int],
 ) -> list[Delivery]:
-    """Choose the deliveries that go next: those never tried first, then those due longest."""
+    """Choose the deliveries that go next: those never tried first, then those due longest.
+
+    Where more waits than fits, a quarter of them are the newest: they do not wait for a backlog.
+    """
     batch: list[Delivery] = []
     size = 0
-    for condition, moment in (("<=", now), (">", now + LONGEST_WAIT)):
-        found = connection.execute(
-            f"SELECT {_COLUMNS} FROM delivery WHERE reason IS NULL AND destination = ? "  # noqa: S608
-            f"AND due {condition} ? ORDER BY due, id LIMIT ?",
-            (destination, moment, limit + len(leased)),
-        )
-        for row in found:
-            delivery = _delivery(row)
-            if delivery.key in leased:
-                continue
-            size += len(delivery.payload)
-            if batch and (size > max_bytes or len(batch) == limit):
-                # Read to its end, or the statement keeps its snapshot.
-                found.close()
-                return batch
-            batch.append(delivery)
+    left = set(leased)
+    for row in _due(connection, destination, limit=limit + len(leased), fresh=limit // 4, now=now):
+        if row[0] in left:
+            continue
+        found = delivery(row)
+        size += len(found.payload)
+        if batch and (size > max_bytes or len(batch) == limit):
+            break
+        left.add(row[0])
+        batch.append(found)
     return batch
+
+
+def _due(
+    connection: sqlite3.Connection, destination: str, *, limit: int, fresh: int, now: float
+) -> Iterator[Sequence[Any]]:
+    """Read rows in the order in which they go, some of them twice."""
+    wanted = f"SELECT {_COLUMNS} FROM delivery WHERE reason IS NULL AND destination = ? "  # noqa: S608
+    # Read to their ends: a statement that is left in the middle keeps its snapshot.
+    oldest = connection.execute(
+        f"{wanted} AND due <= ? ORDER BY due, id LIMIT ?", (destination, now, limit)
+    ).fetchall()
+    if len(oldest) == limit and fresh:
+        yield from connection.execute(
+            f"{wanted} AND due = 0 ORDER BY id DESC LIMIT ?", (destination, fresh)
+        ).fetchall()
+    yield from oldest
+    if len(oldest) < limit:
+        yield from connection.execute(
+            f"{wanted} AND due > ? ORDER BY due, id LIMIT ?",
+            (destination, now + LONGEST_WAIT, limit - len(oldest)),
+        ).fetchall()
 
 
 def next_due(
@@ -159,7 +209,7 @@ def dead_letters(connection: sqlite3.Connection, limit: int) -> list[DeadLetter]
         (limit,),
     ).fetchall()
     return [
-        DeadLetter(delivery=_delivery(row[:-2]), reason=row[-2], died_at=row[-1]) for row in found
+        DeadLetter(delivery=delivery(row[:-2]), reason=row[-2], died_at=row[-1]) for row in found
     ]
 
 
@@ -212,7 +262,8 @@ def _identity(delivery: Delivery) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
-def _delivery(row: Sequence[Any]) -> Delivery:
+def delivery(row: Sequence[Any]) -> Delivery:
+    """Make a delivery of its columns."""
     key, destination, event_name, event_id, payload, expires_at, attempts = row
     return Delivery(
         destination=destination,

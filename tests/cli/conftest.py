@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from capi_plugins import Client, Event, configure
-from capi_plugins.cli.console import read_toml
 from capi_plugins.sandbox import Sandbox
+from capi_plugins.toml_file import read_toml
 
 CAPI = Path(sys.executable).with_name("capi")
 

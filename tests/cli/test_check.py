@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
+import time
 
 import pytest
 
 from capi_plugins.cli.doors import Door, Problem
 from capi_plugins.cli.findings import find
+from capi_plugins.outbox.base import Delivery
+from capi_plugins.outbox.memory import MemoryOutbox
+from capi_plugins.outbox.sqlite import SqliteOutbox
 
 NOW = 1795341600.0
 
@@ -99,6 +105,101 @@ def test_live_says_where_nobody_answers(capi, config, sandbox):
     result = capi("--config", path, "check", "--live")
     assert result.returncode == 1
     assert b"no answer from 127.0.0.1" in result.stdout
+
+
+# ------------------------------------------------------------------ the outbox
+
+
+def put_ago(tmp_path, seconds, count=1):
+    """Put deliveries as a process did some seconds ago."""
+    path = tmp_path / "box" / "outbox.sqlite3"
+    outbox = SqliteOutbox(path, clock=lambda: time.time() - seconds)
+    names = [str(number) for number in range(count)]
+    outbox.put(
+        [
+            Delivery(destination="meta", event_name="Lead", event_id=name, payload=b"{}")
+            for name in names
+        ]
+    )
+    outbox.close()
+
+
+@pytest.fixture
+def problems(capi):
+    def problems(*, status):
+        result = capi("--config", "capi.toml", "check", "--json")
+        assert result.returncode == status, result.stdout + result.stderr
+        return [
+            (each["level"], each["text"], each["hint"])
+            for each in json.loads(result.stdout)["problems"]
+            if each["level"] != "ok" and "not to Meta itself" not in each["text"]
+        ]
+
+    return problems
+
+
+def test_what_waits_and_nobody_sends_is_warned_of_with_the_setting(shop, tmp_path, problems, capi):
+    shop()
+    put_ago(tmp_path, 3 * 3600 + 5, count=12)
+    assert problems(status=0) == [
+        (
+            "warn",
+            "12 waiting, the oldest for 3 hours, and nobody sends",
+            "CAPI['DELIVERY']['WORKER'] is 'external': is capi deliver running?",
+        )
+    ]
+    result = capi("--config", "capi.toml", "status")
+    assert result.returncode == 1
+    assert b"ERROR  12 waiting, the oldest for 3 hours, and nobody sends" in result.stdout
+
+
+def test_what_was_just_put_is_nothing_to_warn_of(shop, tmp_path, problems):
+    shop()
+    put_ago(tmp_path, 5)
+    assert problems(status=0) == []
+
+
+def test_an_outbox_that_cannot_be_used_is_an_error(shop, tmp_path, problems):
+    shop()
+    (tmp_path / "box").mkdir(mode=0o700)
+    path = tmp_path / "box" / "outbox.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as another:
+        another.execute("CREATE TABLE theirs (x)")
+    path.chmod(0o600)
+    ((level, text, hint),) = problems(status=1)
+    assert level == "error"
+    assert text.startswith("outbox 'sqlite:///")
+    assert " cannot be used: " in text
+    assert "in the memory of the processes" in hint
+
+
+def test_a_stopped_destination_is_an_error_with_its_reason(shop, lead, capi, problems):
+    lead(shop(token="wrong-token"), "1")
+    capi("--config", "capi.toml", "deliver", "--once")
+    ((level, text, hint),) = problems(status=1)
+    assert level == "error"
+    assert text.startswith("destination meta is stopped, its events are kept: the access token")
+    assert "tried again in" in hint
+
+
+class Untold(MemoryOutbox):
+    """An outbox that processes share and that has no noticeboard."""
+
+    durable = True
+
+    def __init__(self, _settings):
+        super().__init__()
+        put_at = time.time() - 3600
+        self._clock = lambda: put_at
+        self.put([Delivery(destination="meta", event_name="Lead", event_id="1", payload=b"{}")])
+
+
+def test_where_nobody_can_know_who_sends_it_says_for_how_long_something_waits():
+    raw = {"DELIVERY": {"OUTBOX": f"{__name__}.Untold", "WORKER": "external"}}
+    _, found = find(door(raw), time.time())
+    assert [problem.text for problem in found if "waiting" in problem.text][1:] == [
+        "1 waiting, the oldest for 60 minutes"
+    ]
 
 
 def door(raw, **more) -> Door:

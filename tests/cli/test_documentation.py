@@ -28,7 +28,7 @@ def test_every_option_is_documented(name):
     inside = command.commands.values() if isinstance(command, click.Group) else ()
     for parameter in [each for one in (command, *inside) for each in one.params]:
         word = parameter.opts[0] if isinstance(parameter, click.Option) else "FILE"
-        assert f"`{'KEY' if parameter.name == 'keys' else word}" in text, word
+        assert f"`{'KEY' if parameter.name in ('key', 'keys') else word}" in text, word
 
 
 def test_the_payloads_shown_are_what_the_command_prints(capi, tmp_path):

@@ -64,6 +64,106 @@ def test_what_arrives_during_a_request_leaves_together_in_the_next(make, gate):
     assert [len(request) for request in post.requests] == [1, 5]
 
 
+class Together:
+    """An answer that waits until so many requests are under way, from the second on."""
+
+    def __init__(self, parties, *, then=OK):
+        self.barrier = threading.Barrier(parties)
+        self.then = then
+        self.first = threading.Event()
+        self.met = threading.Event()
+
+    def __call__(self, events, name):
+        if not self.first.is_set():
+            self.first.set()
+            return OK
+        if not self.met.is_set():
+            self.barrier.wait(LIMIT)
+            self.met.set()
+        return self.then
+
+
+def held(make, to, events, **delivery):
+    """A client whose worker starts with all of the events waiting."""
+    client = make(to=to, DELIVERY={**MEMORY, "BATCH_SIZE": 5, **delivery})
+    client.delivering._threads = False
+    for number in range(events):
+        client.track("Lead", event_id=str(number))
+    client.delivering._threads = True
+    return client
+
+
+def test_much_that_waits_leaves_in_several_requests_at_once(make):
+    post = Post(Together(4))
+    client = held(make, post, 25)
+    assert client.flush(LIMIT)
+    assert [len(request) for request in post.requests] == [5] * 5
+    assert sorted(int(event["id"]) for event in post.events) == list(range(25))
+
+
+def test_nothing_is_sent_beside_the_first_request_of_a_lane(make, gate):
+    post = Post(gate)
+    client = held(make, post, 25)
+    client.flush(0)
+    assert gate.reached.wait(LIMIT)
+    assert not [each for each in threading.enumerate() if each.name == "capi-paper+"]
+
+
+@pytest.fixture
+def long_rests(monkeypatch):
+    monkeypatch.setattr("capi_plugins._sending.backoff", lambda failures, *, at_least=None: 3600.0)
+
+
+def test_requests_that_fail_together_count_as_one_failure(make, heard, long_rests):
+    client = held(make, Post(Together(4, then=Response(status=500))), 25)
+    client.flush(0)
+    lane = client.delivering._process().worker._lanes["paper"]
+    until = time.monotonic() + LIMIT
+    while not lane.failures or lane.sending:
+        assert time.monotonic() < until
+    assert lane.failures == 1
+    assert not lane.proven
+    retried = [told["deliveries"] for name, told in heard if name == "delivery_retried"]
+    assert sorted(len(deliveries) for deliveries in retried) == [5, 5, 5, 5]
+    assert client.stats().waiting == 20
+
+
+def test_where_no_further_thread_starts_requests_leave_one_after_the_other(make, post, monkeypatch):
+    start = threading.Thread.start
+
+    def only_lanes(thread):
+        if thread.name.endswith("+"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", only_lanes)
+    client = held(make, post, 25)
+    assert client.flush(LIMIT)
+    assert [len(request) for request in post.requests] == [5] * 5
+
+
+def test_what_comes_while_a_destination_rests_does_not_wake_its_lane(make, long_rests):
+    failed = threading.Event()
+
+    def refuse(events, name):
+        failed.set()
+        return Response(status=500)
+
+    client = make(to=Post(refuse), DELIVERY=MEMORY)
+    client.track("Lead", event_id="first")
+    assert failed.wait(LIMIT)
+    worker = client.delivering._process().worker
+    lane = worker._lanes["paper"]
+    until = time.monotonic() + LIMIT
+    while lane.sending or lane.idle:
+        assert time.monotonic() < until
+    before = worker._news
+    for number in range(50):
+        client.track("Lead", event_id=str(number))
+    assert worker._news == before
+    assert client.stats().waiting == 51
+
+
 def test_threads_are_daemons_named_after_their_destination(make, gate):
     client = make(to=Post(gate), DESTINATIONS=TWO, DELIVERY=MEMORY)
     before = set(threading.enumerate())

@@ -70,7 +70,7 @@ def test_order_is_settings_as_listed_then_installed_by_name_then_built_in(make, 
         plugin("one", calls),
         plugin("two", calls),
         AUTOLOAD=True,
-        options={"plugins": {"of_adapter": builtin}},
+        options={"recipes": {"of_adapter": builtin}},
     )
     client.track("Lead")
     assert calls == ["one", "two", "second", "first", "built-in"]

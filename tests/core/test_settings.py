@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from capi_plugins import CapiError, ConfigurationError, configure
 from capi_plugins.settings import (
+    BrowserSettings,
     ConsentSettings,
     DeliverySettings,
     ExcludeSettings,
@@ -86,7 +87,7 @@ def test_every_mistake_is_told_at_once_with_path_and_suggestion():
 
 def test_the_defaults_are_those_of_the_documentation():
     made = read()
-    assert made == Settings(browser={"PIXEL": False})
+    assert made == Settings()
     assert made.exclude == ExcludeSettings(staff=True, bots=True, prefetch=True)
     assert made.delivery == DeliverySettings(
         outbox="auto", worker="thread", batch_size=200, max_attempts=8, timeout=10.0,
@@ -105,7 +106,7 @@ def test_every_key_is_read():
         TRIGGERS=[{"ON": "signal"}],
         RECIPES=["oscar"],
         USER_DATA={"email": "email"},
-        BROWSER={"PIXEL": False},
+        BROWSER={"COOKIES": False, "PIXEL": True},
         DELIVERY={
             "OUTBOX": "memory", "WORKER": "external", "BATCH_SIZE": 1, "MAX_ATTEMPTS": 2,
             "TIMEOUT": 3, "EXIT_TIMEOUT": 0, "QUEUE_SIZE": 4, "QUEUE_BYTES": 10_000,
@@ -130,7 +131,7 @@ def test_every_key_is_read():
     assert made.triggers == ({"ON": "signal"},)
     assert made.recipes == ("oscar",)
     assert made.user_data == {"email": "email"}
-    assert made.browser == {"PIXEL": False}
+    assert made.browser == BrowserSettings(cookies=False, pixel=True)
     assert made.delivery == DeliverySettings(
         outbox="memory", worker="external", batch_size=1, max_attempts=2, timeout=3.0,
         exit_timeout=0.0, queue_size=4, queue_bytes=10_000, celery_app="shop.celery.app",

@@ -8,6 +8,7 @@ import pytest
 from capi_plugins import ConfigurationError, FieldNote, FinishedRequest
 from capi_plugins._triggers import Triggers, parse_trigger, parse_user_data
 from capi_plugins.exceptions import InvalidEvent
+from capi_plugins.settings import Settings
 from tests.core.paper import Post, paper_client
 
 SIGNAL = {"ON": "signal", "SIGNAL": "shop.signals.paid", "EVENT": "Purchase"}
@@ -329,7 +330,8 @@ def test_a_user_that_breaks_has_no_match_keys(make):
 
 def test_user_data_mistakes_are_told():
     problems = []
-    parse_user_data({"mail": "email", "phone": 5, "city": ""}, problems)
+    settings = Settings(user_data={"mail": "email", "phone": 5, "city": ""})
+    parse_user_data(settings, problems)
     assert [problem.split("]: ")[0].split(" ")[0] for problem in problems] == [
         "CAPI['USER_DATA']['mail']",
         "CAPI['USER_DATA']['phone']",
@@ -358,3 +360,141 @@ def test_recipes_may_be_chosen_by_name(make):
 def test_a_wrong_trigger_in_settings_stops_the_start():
     with pytest.raises(ConfigurationError, match=r"CAPI\['TRIGGERS'\]\[1\]\['SIGNAL'\]"):
         paper_client(Post(), TRIGGERS=[SIGNAL, {"ON": "signal", "EVENT": "Lead"}])
+
+
+# ------------------------------------------------------------------ a host and its recipes
+
+
+def recipe(name, *offered):
+    from capi_plugins import hookimpl
+
+    return types.SimpleNamespace(
+        __name__=name, capi_triggers=hookimpl(lambda settings: list(offered))
+    )
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [SIGNAL, {**MODEL, "CHANGED": {"paid": True}}, {**REQUEST, "ROUTE": "cart:add"}],
+    ids=["signal", "model", "request"],
+)
+def test_a_trigger_of_the_host_stands_in_for_the_recipes(make, mine):
+    theirs = {**mine, "EVENT_ID": "order.pk"}
+    other = {**theirs, "EVENT": "Lead"}
+    made = make(recipe("shop", theirs, other), TRIGGERS=[{**mine, "EVENT_ID": "order.number"}])
+    assert [(item.event, item.where) for item in made.triggers.all] == [
+        (mine["EVENT"], "CAPI['TRIGGERS'][0]"),
+        ("Lead", "shop[1]"),
+    ]
+
+
+def test_a_trigger_that_is_not_enabled_takes_the_recipes_away(make):
+    off = {**SIGNAL, "ENABLED": False}
+    made = make(recipe("shop", SIGNAL, {**SIGNAL, "EVENT": "Lead"}), TRIGGERS=[off])
+    assert [item.event for item in made.triggers.all] == ["Lead"]
+
+
+def test_a_trigger_for_any_page_stands_in_for_nothing(make):
+    page = {**REQUEST, "EVENT": "PageView"}
+    made = make(PAGE_VIEW=True, TRIGGERS=[{**page, "PATH": "^/shop"}])
+    assert len(made.triggers.all) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "fires"),
+    [
+        ({"EMPTY": False}, "shoes", True),
+        ({"EMPTY": False}, "", False),
+        ({"EMPTY": False}, None, False),
+        ({"EMPTY": True}, "", True),
+        ({"EMPTY": True}, "2", False),
+        ({"EMPTY": True}, 0, False),
+        ([{"EMPTY": True}, "1"], "1", True),
+        ([{"EMPTY": True}, "1"], [], True),
+        ([{"EMPTY": True}, "1"], "2", False),
+        ({"NOT": 0}, 0, False),
+        ({"NOT": 0}, 5, True),
+        ({"NOT": ["draft", "spam"]}, "spam", False),
+        ({"NOT": ["draft", "spam"]}, "sent", True),
+        ({"NOT": "draft"}, None, True),
+    ],
+)
+def test_when_may_ask_whether_there_is_something(wanted, value, fires):
+    made = trigger(**SIGNAL, WHEN={"args.q": wanted})
+    assert (made.build({"args": {"q": value}}) is not None) is fires
+
+
+def test_a_path_that_leads_nowhere_is_empty():
+    offer = {"args": {}}
+    assert trigger(**SIGNAL, WHEN={"args.q": {"EMPTY": True}}).build(offer) is not None
+    assert trigger(**SIGNAL, WHEN={"args.q": {"EMPTY": False}}).build(offer) is None
+
+
+def test_empty_is_true_or_false():
+    (problem,) = mistakes(**SIGNAL, WHEN={"args.q": [1, {"EMPTY": "no"}]})
+    assert problem == "CAPI['TRIGGERS'][0]['WHEN']['args.q']['EMPTY'] must be True or False"
+
+
+def test_a_list_may_be_written_out():
+    made = trigger(
+        **SIGNAL,
+        CUSTOM_DATA={"contents": [{"id": "order.number", "quantity": {"VALUE": 1}}]},
+    )
+    event = made.build({"order": ORDER})
+    assert event.custom_data.contents == [{"id": "A-17", "quantity": 1}]
+
+
+def test_what_a_written_list_misses_is_said():
+    made = trigger(**SIGNAL, CUSTOM_DATA={"contents": [{"id": "order.pk"}]})
+    assert made.build({"order": ORDER}).notes == (
+        FieldNote("custom_data.contents", "path 'order.pk' leads nowhere"),
+    )
+    (problem,) = mistakes(**SIGNAL, CUSTOM_DATA={"contents": [{"id": 5}]})
+    assert problem.startswith("CAPI['TRIGGERS'][0]['CUSTOM_DATA']['contents'][0]['id'] must be")
+
+
+def test_recipes_of_an_adapter_are_chosen_with_all_their_hooks(make):
+    from capi_plugins import configure, hookimpl
+
+    class Shop:
+        @hookimpl
+        def capi_triggers(self):
+            return [SIGNAL]
+
+        @hookimpl
+        def capi_enrich(self, event):
+            return event
+
+    def loaded(**settings):
+        settings = {"AUTOLOAD": False, "PAGE_VIEW": False, **settings}
+        client = configure(settings, recipes={"shop": Shop()})
+        client.close()
+        return [plugin.name for plugin in client.plugins.loaded()], len(client.triggers.all)
+
+    assert loaded()[0][0] == "shop"
+    assert loaded()[1] == 1
+    assert "shop" not in loaded(RECIPES=[])[0]
+    assert loaded(RECIPES=["shop"])[1] == 1
+    with pytest.raises(ConfigurationError, match="did you mean 'shop'"):
+        loaded(RECIPES=["shopp"])
+
+
+def test_a_recipe_sees_what_is_read_of_a_user(make):
+    from capi_plugins import configure, hookimpl
+
+    class Accounts:
+        @hookimpl
+        def capi_triggers(self, settings):
+            return [{**SIGNAL, "USER_DATA": settings.user_paths("user")}]
+
+    def made(**settings):
+        client = configure(
+            {"AUTOLOAD": False, "PAGE_VIEW": False, **settings},
+            recipes={"accounts": Accounts()},
+            user_data={"email": "email"},
+        )
+        client.close()
+        return client.triggers.all[0].build({"user": types.SimpleNamespace(email="a", mail="b")})
+
+    assert made().user_data.email == "a"
+    assert made(USER_DATA={"email": ["e_mail", "mail"]}).user_data.email == "b"

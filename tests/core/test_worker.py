@@ -218,14 +218,23 @@ def test_waits_grow_and_begin_anew_after_a_success():
 
 @pytest.mark.parametrize("most", [1, 2, 8])
 def test_an_event_is_given_up_after_max_attempts(most):
-    bench = Bench(lambda ids, name: TransportError("no answer"), max_attempts=most)
+    bench = Bench(lambda ids, name: 500, max_attempts=most)
     bench.put(1)
     for _ in range(20):
         bench.run(after=HOUR)
     assert len(bench.requests) == most
     assert bench.names() == ["delivery_retried"] * (most - 1) + ["delivery_dead"]
-    assert bench.told[-1][1]["reason"] == f"given up after {most} attempts: no answer"
+    assert bench.told[-1][1]["reason"] == f"given up after {most} attempts: answer 500"
     assert (bench.stats.waiting, bench.stats.dead) == (0, 1)
+
+
+def test_who_is_out_of_reach_costs_no_attempt():
+    bench = Bench(lambda ids, name: TransportError("no answer"), max_attempts=2)
+    bench.put(1)
+    for _ in range(20):
+        bench.run(after=HOUR)
+    assert len(bench.requests) == 20
+    assert (bench.stats.waiting, bench.stats.dead) == (1, 0)
 
 
 def test_events_of_one_batch_have_their_own_attempts():

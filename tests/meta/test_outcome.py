@@ -51,7 +51,8 @@ def refused(code, subcode=None, *, status=400, **members):
 @pytest.mark.parametrize(
     ("code", "subcode", "verdict"),
     [
-        *[(code, None, Verdict.RETRY) for code in (1, 2, 5000, 21009)],
+        *[(code, None, Verdict.RETRY) for code in (1, 5000, 21009)],
+        (2, None, Verdict.DOWN),
         *[
             (code, None, Verdict.THROTTLED)
             for code in (4, 17, 32, 341, 613, 80000, 80003, 80004, 80014)
@@ -130,12 +131,12 @@ def test_the_reason_is_ours_and_repeats_nothing_of_the_answer():
         (401, Verdict.STOP),
         (403, Verdict.STOP),
         (404, Verdict.STOP),
-        (408, Verdict.RETRY),
+        (408, Verdict.DOWN),
         (413, Verdict.SPLIT),
         (429, Verdict.THROTTLED),
-        (500, Verdict.RETRY),
-        (502, Verdict.RETRY),
-        (503, Verdict.RETRY),
+        (500, Verdict.DOWN),
+        (502, Verdict.DOWN),
+        (503, Verdict.DOWN),
         (0, Verdict.RETRY),
     ],
 )

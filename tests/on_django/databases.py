@@ -75,5 +75,6 @@ def forgotten(alias):
     del connections.settings[alias]
 
 
-def migrated(alias):
-    call_command("migrate", database=alias, verbosity=0, run_syncdb=True)
+def migrated(alias, *target):
+    more = {} if target else {"run_syncdb": True}
+    call_command("migrate", *target, database=alias, verbosity=0, **more)

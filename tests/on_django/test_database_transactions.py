@@ -19,7 +19,7 @@ from bookshop.signals import order_placed
 from capi_django.models import SeenEvent, WaitingDelivery
 from capi_django.outbox import DatabaseOutbox
 from capi_django.outbox_rows import Rows
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.http import HttpResponse
 
 from capi_plugins import Consent, Event, hookimpl, signals
@@ -470,6 +470,62 @@ def test_leases_are_prolonged_while_a_batch_is_on_its_way(shop):
     outbox.delivered(batch)
     assert shop.rows == []
     outbox.close()
+
+
+@pytest.mark.parametrize("settle", ["delivered", "retry", "dead"])
+def test_what_became_of_a_delivery_is_written_down_when_the_database_is_back(shop, settle, caplog):
+    more = {"retry": {"at": 9e9, "attempt": True}, "dead": {"reason": "no\0"}, "delivered": {}}
+    shop.order()
+    outbox, other = relay(shop.alias), relay(shop.alias)
+    batch = take(outbox)
+    with connections[shop.alias].execute_wrapper(fails):
+        getattr(outbox, settle)(batch, **more[settle])
+        outbox.delivered(batch)  # a second answer changes nothing
+        assert "cannot be written down yet" in caplog.text
+    assert take(other) == take(outbox) == []
+    rows = {"delivered": (0, 0), "retry": (1, 0), "dead": (0, 1)}
+    assert (outbox.stats().waiting, outbox.stats().dead) == rows[settle]
+    outbox.close()
+    other.close()
+
+
+def test_the_lease_of_what_cannot_be_written_down_is_prolonged(shop, monkeypatch):
+    shop.order()
+    outbox = relay(shop.alias, lease=0.6)
+    back = threading.Event()
+    remove = Rows.remove
+    monkeypatch.setattr(Rows, "remove", lambda *given: remove(*given) if back.is_set() else fails())
+    outbox.delivered(take(outbox))
+    first = shop.rows[0].leased_until
+    deadline = time.monotonic() + 20
+    while shop.rows[0].leased_until == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    back.set()
+    while shop.rows:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    outbox.close()
+
+
+def test_what_was_claimed_and_not_compared_is_taken_when_its_lease_is_over(shop, monkeypatch):
+    with transaction.atomic(using=shop.alias):
+        relay(shop.alias).put([bare_delivery(Event(event_name="Lead", event_id="1"))])
+    outbox = relay(shop.alias, lease=0.3)
+    with monkeypatch.context() as patched:
+        patched.setattr(Rows, "admit_claimed", fails)
+        with pytest.raises(OperationalError):
+            take(outbox)
+    deadline = time.monotonic() + 20
+    while not (batch := take(outbox)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert [item.event_id for item in batch] == ["1"]
+    outbox.close()
+
+
+def fails(*_args, **_kwargs):
+    raise OperationalError("server closed the connection")
 
 
 def test_what_was_taken_is_given_back_when_the_process_ends(shop):

@@ -100,7 +100,7 @@ def test_the_file_system_is_found_by_its_device():
      ("ext4", False), ("overlay", False), ("tmpfs", False), ("fuseblk", False)],
 )  # fmt: skip
 def test_file_systems_of_other_machines_are_refused(path, monkeypatch, kind, refused):
-    monkeypatch.setattr(sqlite_place, "_type_of", lambda device, lines: kind)
+    monkeypatch.setattr(sqlite_place, "_kind", lambda device: kind)
     assert any(kind in problem for problem in place_problems(path)) is refused
 
 

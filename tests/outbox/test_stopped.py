@@ -1,8 +1,13 @@
-"""A destination whose configuration is wrong: its events are kept, and go on by themselves."""
+"""A destination whose configuration is wrong: its events are kept, and go on by themselves.
+
+A suite for every outbox that has a noticeboard; another one has a ``delivery`` and an
+``open_outbox`` of its own.
+"""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,7 +32,13 @@ def clock():
 
 
 @pytest.fixture
-def process(sandbox, path, clock):
+def delivery(path):
+    """The outbox, as settings and as what an adapter offers."""
+    return {"OUTBOX": f"sqlite:///{path}"}, {}
+
+
+@pytest.fixture
+def process(sandbox, delivery, clock):
     """Makes clients that stand for processes: each has an outbox and a worker of its own."""
     made = []
 
@@ -43,15 +54,12 @@ def process(sandbox, path, clock):
                     }
                 },
                 "CONSENT": {"DEFAULT": "granted"},
-                "DELIVERY": {
-                    "OUTBOX": f"sqlite:///{path}",
-                    "WORKER": "external",
-                    "BATCH_SIZE": batch_size,
-                },
+                "DELIVERY": {**delivery[0], "WORKER": "external", "BATCH_SIZE": batch_size},
                 "PAGE_VIEW": False,
                 "AUTOLOAD": False,
             },
             environ={},
+            outboxes=delivery[1],
             clock=clock,
         )
         made.append(client)
@@ -180,7 +188,7 @@ def test_a_destination_that_is_configured_later_starts_at_once(process, sandbox)
     assert ids(sandbox) == ["1"]
 
 
-def test_the_noticeboard_is_shared_and_holds_no_secret(process, open_outbox, path):
+def test_the_noticeboard_is_shared_and_holds_no_secret(process, open_outbox):
     client = process("wrong-token")
     lead(client, "1")
     drain(client)
@@ -192,7 +200,13 @@ def test_the_noticeboard_is_shared_and_holds_no_secret(process, open_outbox, pat
         "the access token is not valid",
     )
     assert standing.stopped_until - standing.failed_at == 900
-    outbox.close()
+    assert "wrong-token" not in repr(standing)
+
+
+def test_no_file_holds_a_secret(process, path):
+    client = process("wrong-token")
+    lead(client, "1")
+    drain(client)
     client.close(0)
     for file in path.parent.iterdir():
         assert b"wrong-token" not in file.read_bytes()
@@ -200,13 +214,40 @@ def test_the_noticeboard_is_shared_and_holds_no_secret(process, open_outbox, pat
 
 def test_what_is_known_of_a_destination_is_replaced(open_outbox):
     first, second = open_outbox(), open_outbox()
+    assert list(first.standings()) == []
     first.post(Standing(destination="b", configuration="1", tried_at=1.0))
-    first.post(Standing(destination="a", configuration="1", tried_at=1.0, stopped_until=9.0))
+    first.post(
+        Standing(
+            destination="a",
+            configuration="1",
+            tried_at=1.0,
+            failed_at=2.5,
+            reason="\u20ac",
+            stopped_until=1_800_000_900.25,
+        )
+    )
+    known = list(second.standings())
+    assert [each.destination for each in known] == ["a", "b"]
+    assert (known[0].reason, known[0].stopped_until) == ("\u20ac", 1_800_000_900.25)
     second.post(Standing(destination="a", configuration="2", tried_at=2.0, reason="x"))
-    assert [each.destination for each in first.standings()] == ["a", "b"]
     assert first.standings()[0] == Standing(
         destination="a", configuration="2", tried_at=2.0, reason="x"
     )
+
+
+def test_many_may_post_at_once(open_outbox):
+    boards = [open_outbox() for _ in range(4)]
+
+    def post(number):
+        for moment in range(10):
+            boards[number].post(
+                Standing(destination="a", configuration=str(number), tried_at=float(moment))
+            )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(post, range(4)))
+    (standing,) = boards[0].standings()
+    assert standing.tried_at == 9.0
 
 
 def test_an_outbox_without_a_noticeboard_will_do():

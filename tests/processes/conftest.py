@@ -1,60 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
 from capi_plugins.sandbox import Sandbox
-from tests.processes.serving import EXIT_TIMEOUT, Server, environment, set_up
 
 
 @pytest.fixture
 def sandbox():
-    with Sandbox(limit=1_000_000) as running:
+    with Sandbox() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory):
-    """Returns a function that gives the database of a shop, made once: nobody writes to it."""
-    made = {}
-
-    def databases(shop):
-        if shop not in made:
-            path = tmp_path_factory.mktemp("shops") / f"{shop}.sqlite3"
-            set_up(shop, path)
-            made[shop] = path
-        return made[shop]
-
-    return databases
 
 
 @pytest.fixture
 def box(tmp_path):
     return tmp_path / "box" / "outbox.sqlite3"
-
-
-@pytest.fixture
-def serve(tmp_path, databases, sandbox, box):
-    """Returns a function that runs a shop behind a server."""
-    running = []
-
-    def serve(server, shop="flask", **delivery):
-        needed = {"flask": ("flask_login", "flask_sqlalchemy", "flask_wtf"), "django": ()}[shop]
-        for module in (*needed, *(["gevent"] if "gevent" in server else [])):
-            if importlib.util.find_spec(module) is None:
-                pytest.skip(f"{module} is not installed")
-        wanted = {
-            "OUTBOX": f"sqlite:///{box}",
-            "TIMEOUT": 60,
-            "EXIT_TIMEOUT": EXIT_TIMEOUT,
-            "MAX_ATTEMPTS": 1000,
-            **delivery,
-        }
-        environ = environment(shop, databases(shop), sandbox.url, wanted)
-        running.append(Server(server, shop, environ, tmp_path / "server.log"))
-        return running[-1]
-
-    yield serve
-    for server in running:
-        server.close()

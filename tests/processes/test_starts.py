@@ -10,7 +10,7 @@ import pytest
 
 from capi_plugins import configure
 from capi_plugins.context import NO_REQUEST
-from tests.processes.test_forks import settings
+from tests.faults.shop_settings import settings
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class ConsentSources:
     @hookimpl
     def capi_consent(self, context: RequestContext) -> Consent | None:
         """Ask every source."""
-        return strictest(read(context) for read in self._readers)
+        return strictest(read(context) for read in self._readers) if self._readers else None
 
 
 def make_reader(source: str | Mapping[str, Any], path: str, problems: list[str]) -> Reader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,8 +43,6 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "category": sendable,
     "price": number,
 }
-_CONTENT = tuple((name, _READERS[name]) for name in Content.names())
-_content_values = operator.attrgetter(*Content.names())
 
 
 def read_contents(value: object, path: str, notes: list[FieldNote]) -> list[dict[str, Any]]:
@@ -77,19 +74,18 @@ def read_contents(value: object, path: str, notes: list[FieldNote]) -> list[dict
 
 def _read_content(entry: object, path: str, notes: list[FieldNote]) -> dict[str, Any]:
     if type(entry) is Content:
-        values = _content_values(entry)
+        values = entry.__dict__
     elif isinstance(entry, Mapping):
-        values = tuple(entry.get(name) for name, _ in _CONTENT)
+        values = {name: entry.get(name) for name in Content.names()}
         if any(key not in CONTENT_TYPES for key in entry):
             notes.append(FieldNote(path, "an entry has members Meta does not know"))
     else:
         raise Unusable("is not an object with an id")
     wire: dict[str, Any] = {}
-    for place, value in enumerate(values):
+    for name, value in values.items():
         if value is not None and (type(value) is not str or value):
-            name, read = _CONTENT[place]
             try:
-                wire[name] = read(value)
+                wire[name] = _READERS[name](value)
             except Exception as problem:
                 notes.append(FieldNote(f"{path}.{name}", reason(problem)))
     if "id" not in wire:

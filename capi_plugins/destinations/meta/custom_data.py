@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import operator
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -149,9 +149,6 @@ _READERS = {
     name: (f"custom_data.{name}", _simple(name), _DEEP.get(kind, _no_deep))
     for name, kind in CUSTOM_DATA_TYPES.items()
 }
-_NAMES = tuple(name for name in CustomData.names() if name != "properties")
-_FIELDS = tuple((name, *_READERS[name]) for name in _NAMES)
-_values = operator.attrgetter(*_NAMES)
 _NO_PROPERTIES = CustomData().properties
 
 
@@ -165,9 +162,9 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for place, value in enumerate(_values(data)):
-        if value is not None and (type(value) is not str or value):
-            name, path, simple, deep = _FIELDS[place]
+    for name, value in data.__dict__.items():
+        if value is not None and (type(value) is not str or value) and name in _READERS:
+            path, simple, deep = _READERS[name]
             try:
                 wire[name] = simple(value) if simple else deep(value, path, notes)
             except Exception as problem:
@@ -193,7 +190,7 @@ def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
 
 def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> None:
     try:
-        pairs = list(properties.items())  # type: ignore[attr-defined]
+        pairs = list(itertools.islice(properties.items(), MAX_PROPERTIES + 1))  # type: ignore[attr-defined]
     except Exception:
         notes.append(FieldNote("custom_data.properties", "is not an object"))
         return

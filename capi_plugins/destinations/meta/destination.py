@@ -6,12 +6,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 import orjson
 
+from capi_plugins.browser import BrowserEvent, Cookie
 from capi_plugins.consent import Consent
+from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import (
     Destination,
     Option,
@@ -20,7 +22,7 @@ from capi_plugins.destinations.base import (
     Request,
     Response,
 )
-from capi_plugins.destinations.meta import outcome, payload, user_data
+from capi_plugins.destinations.meta import browser_ids, outcome, payload, pixel, user_data
 from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS, MAX_BATCH
 from capi_plugins.destinations.meta.places import COUNTRIES
 from capi_plugins.events import Event, UserData
@@ -33,6 +35,7 @@ _MAX_TEXT = 500
 _VERSION = re.compile(r"v\d{1,3}\.\d{1,2}", re.ASCII)
 # Meta: fewer than 23 characters, at least two letters; reports use the name in lower case.
 _AGENT = re.compile(r"(?=(?:[^A-Za-z]*[A-Za-z]){2})[A-Za-z0-9_.-]{2,22}", re.ASCII)
+_FUNCTION = cast("type", Callable)
 _SECRET = re.compile(r"[\x21-\x7e]{1,1000}")
 
 
@@ -52,7 +55,7 @@ class MetaDestination(Destination):
     KIND: ClassVar[str] = "meta"
     OPTIONS: ClassVar[tuple[Option, ...]] = (
         Option(name="DATASET_ID", types=(str, int), required=True, env=True),
-        Option(name="ACCESS_TOKEN", required=True, secret=True, env=True),
+        Option(name="ACCESS_TOKEN", types=(str, _FUNCTION), required=True, secret=True, env=True),
         Option(name="TEST_EVENT_CODE", env=True),
         Option(name="API_VERSION", default="v26.0"),
         Option(name="API_URL", default="https://graph.facebook.com"),
@@ -63,6 +66,7 @@ class MetaDestination(Destination):
         Option(name="UPLOAD_ID", types=(str, int)),
         Option(name="UPLOAD_TAG"),
         Option(name="UPLOAD_SOURCE"),
+        Option(name="PIXEL_URL", default=pixel.SCRIPT_URL, env=True),
     )
     MAX_BATCH: ClassVar[int] = MAX_BATCH
 
@@ -82,7 +86,10 @@ class MetaDestination(Destination):
         self._default_country = country.lower() if country else None
         self.api_version: str = values["API_VERSION"]
         self._url = f"{values['API_URL']}/{self.api_version}/{values['DATASET_ID']}/events"
-        self._tail = b"]," + orjson.dumps(_members(values))[1:]
+        self._values = values
+        self._tail = ("", b"")
+        self._dataset_id = str(values["DATASET_ID"])
+        self._pixel_url: str = values["PIXEL_URL"]
 
     @property
     def api_version_ends(self) -> str | None:
@@ -100,13 +107,35 @@ class MetaDestination(Destination):
         return payload.build(event, consent, now=now, default_country=self._default_country)
 
     def request(self, deliveries: Sequence[Delivery]) -> Request:
-        """Join deliveries to one request, with the token in its body."""
+        """Join deliveries to one request, with the token in its body.
+
+        Raises:
+            ConfigurationError: ``ACCESS_TOKEN`` is a function, and gives no token.
+        """
+        token = self._token()
+        if self._tail[0] != token:
+            members = _members({**self._values, "ACCESS_TOKEN": token})
+            self._tail = (token, b"]," + orjson.dumps(members)[1:])
         events = b",".join([delivery.payload for delivery in deliveries])
         return Request(
             url=self._url,
             headers={"content-type": "application/json"},
-            body=b'{"data":[' + events + self._tail,
+            body=b'{"data":[' + events + self._tail[1],
         )
+
+    def _token(self) -> str:
+        token: str | Callable[[], object] = self._values["ACCESS_TOKEN"]
+        if isinstance(token, str):
+            return token
+        path = f"CAPI['DESTINATIONS'][{self.name!r}]['ACCESS_TOKEN']"
+        try:
+            found = token()
+        except Exception as error:
+            raise ConfigurationError([f"{path} failed with {type(error).__name__}"]) from None
+        found = found.strip() if isinstance(found, str) else ""
+        if problem := _check_secret(found):
+            raise ConfigurationError([f"{path} has given a token that {problem}"])
+        return found
 
     def outcome(self, response: Response, deliveries: Sequence[Delivery]) -> Outcome:
         """Read the answer to a request; never raises."""
@@ -115,6 +144,20 @@ class MetaDestination(Destination):
     def hashes_of(self, user: UserData) -> Sequence[str]:
         """Return the digests of e-mail addresses, phone numbers and external ids."""
         return user_data.digests_of_person(user, default_country=self._default_country)
+
+    def browser_cookies(self, context: RequestContext, *, now: float) -> Sequence[Cookie]:
+        """Make ``_fbc`` and ``_fbp``, as far as the visitor lacks them."""
+        return browser_ids.cookies(context, now=now)
+
+    def browser_event(self, payload: Payload) -> BrowserEvent | None:
+        """Make what the pixel is to send."""
+        return pixel.event_of(self.name, payload)
+
+    def browser_script(
+        self, visitor: Payload, events: Sequence[BrowserEvent], *, alone: bool
+    ) -> str:
+        """Write the code of the pixel."""
+        return pixel.script(self._dataset_id, self._pixel_url, visitor, events, alone=alone)
 
 
 def _members(values: Mapping[str, Any]) -> dict[str, str]:
@@ -152,6 +195,8 @@ def _checked(name: str, known: Sequence[Option], options: Mapping[str, Any]) -> 
             problem = "is required" if option.required else None
         elif not isinstance(value, option.types) or isinstance(value, bool):
             problem = f"must be {' or '.join(kind.__name__ for kind in option.types)}"
+        elif callable(value):
+            pass  # it is asked when the token is needed
         else:
             problem = _CHECKS.get(option.name, _check_text)(value)
         if problem:
@@ -216,6 +261,7 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "ACCESS_TOKEN": _check_secret,
     "API_VERSION": _check_version,
     "API_URL": _check_url,
+    "PIXEL_URL": _check_url,
     "APP_SECRET": _check_secret,
     "DEFAULT_COUNTRY": _check_country,
     "PARTNER_AGENT": _check_agent,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from capi_plugins.destinations.meta import normalize, phone, places
 from capi_plugins.destinations.meta.normalize import MAX_LENGTH, hashed, sha256
@@ -56,25 +56,24 @@ def country(value: str) -> tuple[str | None, str]:
     return code, sha256(code)
 
 
-# Neutral name, Meta's key, digest, and the normal form alone where it does for a short value,
-# which is no hash: the calls it saves are a tenth of the whole.
-LISTED: tuple[tuple[str, str, Digest, NormalForm | None], ...] = (
-    ("email", "em", of(normalize.email), normalize.email),
-    ("first_name", "fn", of(normalize.name), normalize.name),
-    ("last_name", "ln", of(normalize.name), normalize.name),
-    ("date_of_birth", "db", of(normalize.date_of_birth), normalize.date_of_birth),
-    ("gender", "ge", of(normalize.gender), normalize.gender),
-    ("city", "ct", _city, None),
-    ("state", "st", _state, None),
-    ("zip", "zp", _zip, None),
+# By neutral name: Meta's key, the digest, and the normal form alone where it does for a short
+# value, which is no hash: the calls it saves are a tenth of the whole.
+LISTED: Mapping[str, tuple[str, Digest, NormalForm | None]] = {
+    "email": ("em", of(normalize.email), normalize.email),
+    "first_name": ("fn", of(normalize.name), normalize.name),
+    "last_name": ("ln", of(normalize.name), normalize.name),
+    "date_of_birth": ("db", of(normalize.date_of_birth), normalize.date_of_birth),
+    "gender": ("ge", of(normalize.gender), normalize.gender),
+    "city": ("ct", _city, None),
+    "state": ("st", _state, None),
+    "zip": ("zp", _zip, None),
     # 32 hex digits are a UUID more often than an MD5 here.
-    (
-        "external_id",
+    "external_id": (
         "external_id",
         of(normalize.external_id, md5=False),
         normalize.external_id,
     ),
-)
+}
 
 
 def phone_number(value: str, region: str | None) -> tuple[str, bool]:

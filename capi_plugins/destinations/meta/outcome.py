@@ -19,7 +19,8 @@ from capi_plugins.destinations.meta.throttling import wait
 from capi_plugins.outbox.base import Delivery
 
 _THROTTLES = frozenset([4, 17, 32, 341, 613, *range(80000, 80015)])
-_TRANSIENT = frozenset([1, 2, 5000, 21009])
+_DOWN = frozenset([2])
+_TRANSIENT = frozenset([1, 5000, 21009])
 _STOPS = frozenset([3, 10, 33, 102, 104, 190, *range(200, 300), 368, 803, 2635, 1870092])
 _REFUSALS = frozenset([100, 105, 2500])
 _INVALID_PARAMETER = 100
@@ -66,6 +67,7 @@ _MEANINGS: Mapping[tuple[int, int | None], str] = {
 }
 _WORDS = {
     Verdict.RETRY: "a passing fault at Meta",
+    Verdict.DOWN: "Meta is out of order",
     Verdict.THROTTLED: "too many requests",
     Verdict.STOP: "the destination's settings are refused",
     Verdict.SPLIT: "an event is refused",
@@ -83,6 +85,7 @@ _STATUS_VERDICTS: Mapping[int, Verdict] = {
     410: Verdict.STOP,
     413: Verdict.SPLIT,
     429: Verdict.THROTTLED,
+    **dict.fromkeys((408, *range(500, 600)), Verdict.DOWN),
 }
 
 
@@ -147,6 +150,8 @@ def _refused(response: Response, error: dict[str, Any]) -> Outcome:
 def _verdict(code: int, subcode: int | None, error: dict[str, Any]) -> Verdict:
     if code in _THROTTLES:
         return Verdict.THROTTLED
+    if code in _DOWN:
+        return Verdict.DOWN
     if code in _STOPS:
         return Verdict.STOP
     if code == _INVALID_PARAMETER and (
@@ -163,7 +168,7 @@ def _verdict(code: int, subcode: int | None, error: dict[str, Any]) -> Verdict:
 
 
 def _wait(verdict: Verdict, response: Response) -> float | None:
-    if verdict in (Verdict.THROTTLED, Verdict.RETRY):
+    if verdict in (Verdict.THROTTLED, Verdict.RETRY, Verdict.DOWN):
         return wait(response.headers)
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from capi_plugins.destinations.meta import click_ids, digests, ip_address, normalize
 from capi_plugins.destinations.meta.scalars import Unusable, sendable, text
@@ -62,28 +62,28 @@ def _part(normal_form: digests.NormalForm) -> Callable[[object], str]:
     return lambda value: digest(text(value), None)
 
 
-SINGLE: tuple[tuple[str, Callable[[object], str | int]], ...] = (
-    ("client_ip_address", _ip_address),
-    ("client_user_agent", sendable),
-    ("fbp", _fbp),
-    ("subscription_id", _id),
-    ("fb_login_id", _login_id),
-    ("lead_id", _lead_id),
-    ("anon_id", _id),
-    ("madid", _id),
-    ("page_id", _id),
-    ("page_scoped_user_id", _id),
-    ("ctwa_clid", _click_to_whatsapp),
-    ("whatsapp_business_account_id", _id),
-    ("ig_account_id", _id),
-    ("instagram_business_account_id", _id),
-    ("ig_sid", _id),
-    ("partner_id", _id),
-    ("partner_name", _id),
-    ("f5first", _part(normalize.first_five)),
-    ("f5last", _part(normalize.first_five)),
-    ("fi", _part(normalize.first_letter)),
-    ("dobd", _part(normalize.day_of_birth)),
-    ("dobm", _part(normalize.month_of_birth)),
-    ("doby", _part(normalize.year_of_birth)),
-)
+SINGLE: Mapping[str, Callable[[object], str | int]] = {
+    "client_ip_address": _ip_address,
+    "client_user_agent": sendable,
+    "fbp": _fbp,
+    "subscription_id": _id,
+    "fb_login_id": _login_id,
+    "lead_id": _lead_id,
+    "anon_id": _id,
+    "madid": _id,
+    "page_id": _id,
+    "page_scoped_user_id": _id,
+    "ctwa_clid": _click_to_whatsapp,
+    "whatsapp_business_account_id": _id,
+    "ig_account_id": _id,
+    "instagram_business_account_id": _id,
+    "ig_sid": _id,
+    "partner_id": _id,
+    "partner_name": _id,
+    "f5first": _part(normalize.first_five),
+    "f5last": _part(normalize.first_five),
+    "fi": _part(normalize.first_letter),
+    "dobd": _part(normalize.day_of_birth),
+    "dobm": _part(normalize.month_of_birth),
+    "doby": _part(normalize.year_of_birth),
+}

@@ -107,6 +107,21 @@ LOGGING = {
 CURRENCY = "EUR"
 PAYMENT_WEBHOOK_SECRET = os.environ.get("PAYMENT_WEBHOOK_SECRET", "example-webhook-secret")
 
+# A strict policy: no script in the page without a nonce. SHOP_CSP names what else pages may reach.
+if "SHOP_CSP" in os.environ:
+    from csp.constants import NONCE, SELF
+
+    MIDDLEWARE.insert(1, "csp.middleware.CSPMiddleware")
+    others = os.environ["SHOP_CSP"].split()
+    CONTENT_SECURITY_POLICY = {
+        "DIRECTIVES": {
+            "default-src": [SELF],
+            "script-src": [SELF, NONCE],
+            "img-src": [SELF, "data:", *others],
+            "connect-src": [SELF, *others],
+        }
+    }
+
 
 # ---- Meta Conversions API ----------------------------------------------------------------------
 # Everything that this shop says about conversions. Without this block it is the same shop.
@@ -269,6 +284,7 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
                 "USER_DATA": {"email": "form.email", "phone": "form.phone"},
             },
         ],
+        "BROWSER": {"PIXEL": os.environ.get("SHOP_PIXEL") == "1"},
         "DELIVERY": {"OUTBOX": "memory"},
         "TRUSTED_PROXIES": int(os.environ.get("SHOP_TRUSTED_PROXIES", "0")),
     }

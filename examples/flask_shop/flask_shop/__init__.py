@@ -32,6 +32,11 @@ def create_app(config=None):
     app.register_error_handler(500, lambda error: (render_template("500.html"), 500))
     app.cli.add_command(seed)
 
+    if "SECURITY" in app.config:
+        from flask_talisman import Talisman
+
+        Talisman(app, **app.config["SECURITY"])
+
     if "CAPI" in app.config:
         from capi_flask import Capi
 

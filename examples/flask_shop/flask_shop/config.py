@@ -20,6 +20,22 @@ class Config:
     PAYMENT_WEBHOOK_SECRET = os.environ.get("PAYMENT_WEBHOOK_SECRET", "example-webhook-secret")
 
 
+# A strict policy: no script in the page without a nonce. SHOP_CSP names what else pages may reach.
+if "SHOP_CSP" in os.environ:
+    others = os.environ["SHOP_CSP"].split()
+    Config.SECURITY = {
+        "force_https": False,
+        "session_cookie_secure": False,
+        "content_security_policy": {
+            "default-src": "'self'",
+            "script-src": "'self'",
+            "img-src": ["'self'", "data:", *others],
+            "connect-src": ["'self'", *others],
+        },
+        "content_security_policy_nonce_in": ["script-src"],
+    }
+
+
 # ---- Meta Conversions API ----------------------------------------------------------------------
 # Everything that this shop says about conversions. Without this block it is the same shop.
 
@@ -178,6 +194,7 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
                 "USER_DATA": {"email": "form.email", "phone": "form.phone"},
             },
         ],
+        "BROWSER": {"PIXEL": os.environ.get("SHOP_PIXEL") == "1"},
         "DELIVERY": {"OUTBOX": "memory"},
         "TRUSTED_PROXIES": int(os.environ.get("SHOP_TRUSTED_PROXIES", "0")),
     }

@@ -36,7 +36,7 @@ def check(**_: Any) -> list[checks.CheckMessage]:
     found += _middleware()
     client = conf.client()
     if client is not None:
-        for rule in (_signals, _models, _purchases, _routes, _mounted):
+        for rule in (_signals, _models, _purchases, _routes, _tasks, _mounted):
             found += rule(client)
     return found
 
@@ -65,19 +65,20 @@ def _tables(client: Client) -> Iterator[checks.CheckMessage]:
     alias = conf.outbox_database(client)
     if alias is None:
         return
-    from capi_django.outbox import is_migrated  # noqa: PLC0415 - models are not loaded before
+    from capi_django.database import missing_tables  # noqa: PLC0415 - models are not loaded before
 
     try:
-        if is_migrated(alias):
+        missing = missing_tables(alias)
+        if not missing:
             return
-        problem = "has no tables of capi_django"
+        problem = f"lacks {', '.join(sorted(missing))}"
     except Exception as error:
         problem = f"cannot be reached ({type(error).__name__})"
     yield checks.Warning(
         f"Events are to be stored in the database {alias!r}, which {problem}.",
-        hint=f"Run 'manage.py migrate capi_django --database {alias}'; until then events are in "
-        "memory and end with their process. CAPI['DELIVERY']['OUTBOX'] 'memory' says that this "
-        "is meant.",
+        hint=f"Run 'manage.py migrate capi_django --database {alias}'. While there is no table "
+        "for what waits, events are in memory and end with their process; "
+        "CAPI['DELIVERY']['OUTBOX'] 'memory' says that this is meant.",
         id="capi_django.W006",
     )
 
@@ -133,6 +134,23 @@ def _models(client: Client) -> Iterator[checks.CheckMessage]:
             yield _lost(trigger, problem, hint, "capi_django.E004")
 
 
+def _tasks(client: Client) -> Iterator[checks.CheckMessage]:
+    delivery = client.settings.delivery
+    if delivery.worker != "tasks":
+        return
+    from capi_django.tasks_nudge import workless  # noqa: PLC0415 - Django 5.2 may have no tasks
+
+    name = workless(delivery)
+    if name is not None:
+        yield checks.Warning(
+            f"CAPI['DELIVERY']['WORKER'] is 'tasks', and TASKS[{delivery.task_backend!r}] is a "
+            f"{name}, which has no workers.",
+            hint="Name a backend with workers in CAPI['DELIVERY']['TASK_BACKEND']. This one is "
+            "given nothing, and events wait until somebody runs 'manage.py capi deliver'.",
+            id="capi_django.W007",
+        )
+
+
 def _lost(trigger: Trigger, problem: str, hint: str, number: str) -> checks.CheckMessage:
     if conf.is_own(trigger):
         return checks.Error(f"{trigger.where}: {problem}", hint=hint, id=number)
@@ -172,7 +190,7 @@ def _mounted(client: Client) -> Iterator[checks.CheckMessage]:
     yield checks.Warning(
         f"Nobody can send to {', '.join(client.sources)}: the URLconf has no place for it.",
         hint="Add path('capi/', include('capi_django.urls')) to it.",
-        id="capi_django.W007",
+        id="capi_django.W008",
     )
 
 

@@ -12,8 +12,9 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections
 
-from capi_django import model_triggers, rendering, signals, transactions
+from capi_django import model_triggers, recipes, rendering, signals, transactions
 from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
+from capi_plugins.nudging import Nudges
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings, Settings, suggest
 
@@ -78,7 +79,7 @@ def outbox_database(client: Client) -> str | None:
     """
     if client.settings.delivery.outbox not in _IN_DATABASE:
         return None
-    from capi_django.outbox import database, keeps  # noqa: PLC0415 - models are not loaded before
+    from capi_django.database import database, keeps  # noqa: PLC0415 - models are not loaded before
 
     alias = database(client.settings)
     return alias if keeps(alias) else None
@@ -179,6 +180,8 @@ def _make() -> _Made:
         made = configure(
             getattr(settings, "CAPI", None),
             outboxes=dict.fromkeys(_IN_DATABASE, _database_outbox),
+            recipes=recipes.installed(),
+            nudgings={"tasks": _tasks},
             user_data=USER_DATA,
         )
         _check_database(made.settings.delivery)
@@ -193,6 +196,17 @@ def _database_outbox(read: Settings) -> Outbox:
     from capi_django.outbox import make_outbox  # noqa: PLC0415 - models are not loaded before
 
     return make_outbox(read)
+
+
+def _tasks(read: Settings, problems: list[str]) -> Callable[[], Nudges] | None:
+    try:
+        from capi_django import tasks_nudge  # noqa: PLC0415 - Django 5.2 has no tasks by itself
+    except ImportError:
+        problems.append(
+            "CAPI['DELIVERY']['WORKER'] 'tasks' needs Django 6.0, or the package django-tasks"
+        )
+        return None
+    return tasks_nudge.read(read, problems)
 
 
 def _check_database(delivery: DeliverySettings) -> None:

@@ -224,6 +224,7 @@ def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
 
 def _url(request: HttpRequest) -> str:
     try:
-        return str(request.build_absolute_uri())
+        # build_absolute_uri() without the parts that are for links relative to the page.
+        return f"{request.scheme}://{request.get_host()}{request.get_full_path()}"
     except (DisallowedHost, ValueError):
         return ""

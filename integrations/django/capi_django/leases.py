@@ -1,4 +1,4 @@
-"""What this process has taken and not settled, and the thread that prolongs its leases."""
+"""What this process has taken and not settled, and the thread that looks after it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,41 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+import attrs
+
 from capi_plugins.outbox.base import Delivery
 
 _log = logging.getLogger("capi_plugins.django")
+Write = Callable[[Collection[int], Collection[str]], None]
+"""Does something to rows, by their keys, that some owners own."""
+
+
+@attrs.frozen(eq=False)
+class _Owed:
+    """What became of some deliveries and is not written down yet."""
+
+    owners: dict[int, str]
+    write: Write
 
 
 class Leases:
     """The leases of one process, by key.
 
+    What became of a delivery may not be writable in the moment it is known, because the database
+    is away. Its lease is kept and prolonged until it is: given up, it would be sent once more.
+
     Args:
-        prolong: Leases rows for a while longer: keys, owners.
+        prolong: Leases rows for a while longer.
         every: Seconds after which leases are prolonged.
     """
 
-    def __init__(
-        self, prolong: Callable[[Collection[int], Collection[str]], None], *, every: float
-    ) -> None:
+    def __init__(self, prolong: Write, *, every: float) -> None:
         self._prolong = prolong
         self._every = every
         self._owners: dict[int, str] = {}
+        self._owed: list[_Owed] = []
         self._lock = threading.Lock()
+        self._paying = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -46,15 +61,41 @@ class Leases:
                     return  # no threads to be had: what is slow may be sent by somebody else too
                 self._thread = thread
 
-    def end(self, deliveries: Sequence[Delivery]) -> tuple[list[int], set[str]]:
-        """Give leases up, those that are still there; return their keys and owners."""
+    def settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
+        """Write down what became of deliveries, now or as soon as that can be; never raises.
+
+        Args:
+            deliveries: What was taken; what is not leased any more, or settled, is left out.
+            write: Writes it down and ends the leases of the rows.
+        """
         with self._lock:
+            settled = {key for owed in self._owed for key in owed.owners}
             mine = {
-                item.key: self._owners.pop(item.key)
+                item.key: self._owners[item.key]
                 for item in deliveries
-                if item.key is not None and item.key in self._owners
+                if item.key in self._owners and item.key not in settled
             }
-        return list(mine), set(mine.values())
+            if mine:
+                self._owed.append(_Owed(mine, write))
+        self.pay()
+
+    def pay(self) -> None:
+        """Write down what could not be written when it became known; never raises."""
+        with self._paying:
+            for owed in tuple(self._owed):
+                try:
+                    owed.write(list(owed.owners), set(owed.owners.values()))
+                except Exception as error:
+                    _log.warning(
+                        "what became of %d deliveries cannot be written down yet: %s",
+                        len(owed.owners),
+                        type(error).__name__,
+                    )
+                    continue
+                with self._lock:
+                    self._owed.remove(owed)
+                    for key in owed.owners:
+                        self._owners.pop(key, None)
 
     @property
     def owners(self) -> set[str]:
@@ -63,14 +104,18 @@ class Leases:
             return set(self._owners.values())
 
     def close(self) -> tuple[list[int], set[str]]:
-        """End the thread and give all leases up; return their keys and owners."""
+        """End the thread and give up the leases of what is not settled: keys, owners."""
         self._over.set()
+        self.pay()
         with self._lock:
-            owned, self._owners = self._owners, {}
-        return list(owned), set(owned.values())
+            settled = {key for owed in self._owed for key in owed.owners}
+            given_up = {k: owner for k, owner in self._owners.items() if k not in settled}
+            self._owners, self._owed = {}, []
+        return list(given_up), set(given_up.values())
 
     def _run(self) -> None:
         while not self._over.wait(self._every):
+            self.pay()
             with self._lock:
                 if not self._owners:
                     self._thread = None

@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from capi_django import conf, visitor
+from capi_django import browser, conf, visitor
 from capi_django.context import Visit, visiting
 from capi_plugins import FinishedRequest, RequestScope
 
@@ -36,6 +36,8 @@ class CapiMiddleware:
         get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]],
     ) -> None:
         conf.require()
+        if client := conf.client():
+            client.browser.prepare()
         self.get_response: Callable[[HttpRequest], Any] = get_response
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -87,7 +89,8 @@ async def _finish_async(
     if finished is None:
         return
     try:
-        if scope.pending or visit.client.triggers.for_request(finished):
+        pages = browser.navigates(visit.request)
+        if pages or scope.pending or visit.client.triggers.for_request(finished):
             hop = sync_to_async(_capture, thread_sensitive=True)
             await hop(visit, scope, finished)
     except Exception as error:
@@ -96,7 +99,12 @@ async def _finish_async(
 
 def _capture(visit: Visit, scope: RequestScope, finished: FinishedRequest) -> None:
     with visitor.keeping_session(visit.request):
-        visit.client.finish(scope, finished)
+        processed = visit.client.finish(scope, finished)
+        try:
+            if visit.response is not None:
+                browser.complete(visit, scope, visit.response, processed)
+        except Exception as error:
+            visit.client.failed("the browser half", error)
 
 
 def _finished(visit: Visit, response: HttpResponseBase | None) -> FinishedRequest | None:

@@ -2,8 +2,8 @@
 
 What waits, what is dead and what was seen have a table each: the first one holds only rows that
 are still to be sent, so that its index is as small as a partial index would be, on databases that
-have none (MariaDB, MySQL) too; and the last one remembers identities without payloads for 48
-hours, whatever became of the event.
+have none (MariaDB, MySQL) too; and the third one remembers identities without payloads for 48
+hours, whatever became of the event. How the destinations have answered stands in a table besides.
 """
 
 from __future__ import annotations
@@ -92,3 +92,23 @@ class SeenEvent(models.Model):
 
     def __str__(self) -> str:
         return self.identity
+
+
+class DestinationStanding(models.Model):
+    """How a destination has taken what was sent to it: a row is a ``Standing``."""
+
+    destination: models.Field[str, str] = models.CharField(max_length=200, primary_key=True)
+    configuration: models.Field[str, str] = models.CharField(max_length=32, blank=True)
+    tried_at: models.Field[float, float] = models.FloatField()
+    failed_at: models.Field[float | None, float | None] = models.FloatField(null=True)
+    reason: models.Field[str | None, str | None] = models.TextField(null=True)  # noqa: DJ001
+    stopped_until: models.Field[float | None, float | None] = models.FloatField(null=True)
+
+    class Meta:
+        """How Django calls and finds it."""
+
+        verbose_name = "destination standing"
+        verbose_name_plural = "destination standings"
+
+    def __str__(self) -> str:
+        return self.destination

@@ -9,21 +9,31 @@ sees an error of ours.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import random
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
 
 import attrs
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import connections, router, transaction
+from django.db import connections, transaction
 
-from capi_django.leases import Leases
+from capi_django import noticeboard
+from capi_django.database import database, keeps, missing_tables
+from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
-from capi_plugins.outbox.base import DeadLetter, Delivery, Make, Outbox, OutboxStats, Stored
+from capi_plugins.outbox.base import (
+    DeadLetter,
+    Delivery,
+    Make,
+    Outbox,
+    OutboxStats,
+    Standing,
+    Stored,
+)
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
 from capi_plugins.outbox.sqlite_overflow import Overflow
@@ -58,30 +68,6 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> O
     return DatabaseOutbox(alias, clock=clock)
 
 
-def database(settings: Settings) -> str:
-    """Name the database of the outbox: that of the settings, else what the routers say."""
-    return settings.delivery.database or router.db_for_write(WaitingDelivery)
-
-
-def keeps(alias: str) -> bool:
-    """Whether there is a database, and it outlives the process.
-
-    Args:
-        alias: Name of the database.
-    """
-    connection: Any = connections[alias]
-    if connection.settings_dict["ENGINE"] == "django.db.backends.dummy":
-        return False
-    return not (connection.vendor == "sqlite" and connection.is_in_memory_db())
-
-
-def is_migrated(alias: str) -> bool:
-    """Whether a database has the tables."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        return WaitingDelivery._meta.db_table in connection.introspection.table_names(cursor)
-
-
 class DatabaseOutbox:
     """An outbox for all processes that use a database; one object for each of them.
 
@@ -107,7 +93,7 @@ class DatabaseOutbox:
         self._trouble_until = 0.0
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
-        self._pruned = 0.0
+        self._pruned = -_PRUNE_SECONDS
 
     @property
     def durable(self) -> bool:
@@ -218,7 +204,8 @@ class DatabaseOutbox:
         if time.monotonic() < self._trouble_until:
             raise self._trouble
         if not self._migrated:
-            self._migrated = is_migrated(self._alias)
+            missing = missing_tables(self._alias)
+            self._migrated = WaitingDelivery._meta.db_table not in missing
             if not self._migrated:
                 raise Unavailable("its tables are missing, run 'manage.py migrate capi_django'")
 
@@ -245,6 +232,7 @@ class DatabaseOutbox:
             if batch:
                 return batch
         owner = uuid.uuid4().hex
+        self._leases.pay()
         with self._borrowed():
             if self._owed:
                 owed = set(self._owed)
@@ -253,31 +241,30 @@ class DatabaseOutbox:
             rows = self._rows.claim(
                 destination, limit=limit, max_bytes=max_bytes, now=now, owner=owner
             )
-            self._leases.add((row.pk for row in rows), owner)
             rows = self._rows.admit_claimed(rows, owner, self._clock())
+        self._leases.add((row.pk for row in rows), owner)
         return [delivery(row) for row in rows]
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
-        keys, owners = self._leases.end(self._overflow.delivered(deliveries))
-        with self._borrowed():
-            self._rows.remove(keys, owners)
-            if time.monotonic() - self._pruned > _PRUNE_SECONDS:
-                self._pruned = time.monotonic()
-                self._rows.prune(self._clock())
+        self._settle(self._overflow.delivered(deliveries), self._rows.remove)
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``."""
         rest = self._overflow.retry(deliveries, at=at, attempt=attempt)
-        keys, owners = self._leases.end(rest)
-        with self._borrowed():
-            self._rows.postpone(keys, owners, due=at, attempt=attempt)
+        self._settle(rest, functools.partial(self._rows.postpone, due=at, attempt=attempt))
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside; they are kept for a week."""
-        keys, owners = self._leases.end(self._overflow.dead(deliveries, reason=reason))
-        with self._borrowed():
-            self._rows.bury(keys, owners, reason=reason, now=self._clock())
+        rest = self._overflow.dead(deliveries, reason=reason)
+        self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
+
+    def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
+        def borrowed(keys: Collection[int], owners: Collection[str]) -> None:
+            with self._borrowed():
+                write(keys, owners)
+
+        self._leases.settle(deliveries, borrowed)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due.
@@ -288,6 +275,7 @@ class DatabaseOutbox:
         if in_memory is not None:
             return in_memory
         with self._borrowed():
+            self._prune()
             due, left = self._rows.next_due(destination, self._leases.owners)
         if due is None and left is not None:
             due = self._clock() + max(left, 0.0)
@@ -299,15 +287,23 @@ class DatabaseOutbox:
         """Names of the destinations for which something waits that is not in flight from here."""
         names = set(self._overflow.waiting_for())
         with self._borrowed():
+            self._prune()
             waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
             names.update(waiting.order_by().values_list("destination", flat=True).distinct())
         return names
+
+    def _prune(self) -> None:
+        """Now and then, remove what is too old: who sends asks for what waits, if there is any."""
+        if time.monotonic() - self._pruned > _PRUNE_SECONDS:
+            self._pruned = time.monotonic()
+            self._rows.prune(self._clock())
 
     def stats(self) -> OutboxStats:
         """Count what is stored, by all processes, and what this one keeps in memory."""
         memory = self._overflow.stats()
         try:
             with self._borrowed():
+                self._ready()
                 waiting, dead, oldest = self._rows.stats()
         except Exception as error:
             problem = memory.problem or self._unavailable(error).problem
@@ -319,6 +315,16 @@ class DatabaseOutbox:
             in_memory=memory.waiting,
             problem=memory.problem,
         )
+
+    def post(self, standing: Standing) -> None:
+        """Tell the other processes of a destination; see ``Noticeboard.post``."""
+        with self._borrowed():
+            noticeboard.post(self._alias, standing)
+
+    def standings(self) -> Sequence[Standing]:
+        """Return what is known of the destinations; see ``Noticeboard.standings``."""
+        with self._borrowed():
+            return noticeboard.standings(self._alias)
 
     # ------------------------------------------------------------------ dead letters, erasure
 

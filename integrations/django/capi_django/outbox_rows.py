@@ -26,6 +26,8 @@ _REMEMBER_SECONDS = 48 * 3600
 _DEAD_SECONDS = 7 * 86_400
 _DEAD_MOST = 10_000
 _CHUNK = 500
+_FRESH = 4
+"""Of that many deliveries one may be of the newest."""
 _Row = TypeVar("_Row")
 
 
@@ -141,21 +143,23 @@ class Rows:
     def claim(
         self, destination: str, *, limit: int, max_bytes: int, now: float, owner: str
     ) -> list[WaitingDelivery]:
-        """Lease rows that are due: those never tried first, then those due longest."""
+        """Lease rows that are due: those never tried first, then those due longest.
+
+        Where more waits than fits, a quarter are the newest: they do not wait for a backlog.
+        """
         ready = self.waiting.filter(
             destination=destination, due__lte=now, leased_until__lte=DatabaseClock()
         )
         lease = {"owner": owner, "leased_until": DatabaseClock() + self._lease}
-        due = ready.order_by("due", "id")
         if connections[self.alias].features.has_select_for_update_skip_locked:
             with transaction.atomic(using=self.alias):
-                rows = _fitting(due.select_for_update(skip_locked=True)[:limit], max_bytes)
+                rows = _fitting(_next(ready.select_for_update(skip_locked=True), limit), max_bytes)
                 for chunk in _chunks([row.pk for row in rows]):
                     self.waiting.filter(pk__in=chunk).update(**lease)
             return rows
         # Whoever is first gets a row; the others do not find it ready any more. It is read again
         # then: in the meantime the request that held it may have completed it.
-        wanted = [row.pk for row in _fitting(due[:limit], max_bytes)]
+        wanted = [row.pk for row in _fitting(_next(ready, limit), max_bytes)]
         won: list[WaitingDelivery] = []
         for chunk in _chunks(wanted):
             ready.filter(pk__in=chunk).update(**lease)
@@ -208,7 +212,7 @@ class Rows:
                 mine.update(leased_until=DatabaseClock() + self._lease)
                 self.letters.bulk_create(
                     [
-                        DeadLetter(**_columns(delivery(row)), reason=reason, died_at=now)
+                        DeadLetter(**_columns(delivery(row)), reason=_text(reason), died_at=now)
                         for row in mine.order_by("id")
                     ]
                 )
@@ -311,6 +315,15 @@ def _columns(item: Delivery) -> dict[str, Any]:
 def _text(text: str) -> str:
     # For logs alone, what is sent is the payload. PostgreSQL takes no NUL, and nobody a surrogate.
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def _next(ready: QuerySet[WaitingDelivery], limit: int) -> list[WaitingDelivery]:
+    oldest = list(ready.order_by("due", "id")[:limit])
+    newest: list[WaitingDelivery] = []
+    if len(oldest) == limit >= _FRESH:
+        newest = list(ready.filter(due=0).order_by("-id")[: limit // _FRESH])
+    rows = {row.pk: row for row in (*newest, *oldest)}
+    return list(rows.values())[:limit]
 
 
 def _fitting(rows: Iterable[WaitingDelivery], max_bytes: int) -> list[WaitingDelivery]:

@@ -50,8 +50,13 @@ def watch(triggers: Iterable[Trigger]) -> Callable[[], None]:
         Ends it.
     """
     if any(_asks(trigger) for trigger in triggers):
-        RequestContext.bind_template = _bind_template  # type: ignore[method-assign, assignment]
+        watch_all()
     return _unwatch
+
+
+def watch_all() -> None:
+    """Look at every rendered page."""
+    RequestContext.bind_template = _bind_template  # type: ignore[method-assign, assignment]
 
 
 def _unwatch() -> None:

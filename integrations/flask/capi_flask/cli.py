@@ -27,7 +27,7 @@ def capi(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     # Flask loads this module for every command of every project: without the extra [cli] only
     # this one may fail.
     try:
-        from capi_plugins.cli.doors import Door  # noqa: PLC0415
+        from capi_plugins.cli.doors import Door, Project  # noqa: PLC0415
         from capi_plugins.cli.group import group  # noqa: PLC0415
     except ImportError:
         raise click.ClickException(INSTALL) from None
@@ -40,7 +40,13 @@ def capi(ctx: click.Context, arguments: tuple[str, ...]) -> None:
             return _installed(app).client
 
         door = Door(
-            client=client, where="app.config['CAPI']", checks=lambda: _checks(info.load_app())
+            client=client,
+            where="app.config['CAPI']",
+            checks=lambda: _checks(info.load_app()),
+            project=Project(
+                survey=lambda: _survey(info.load_app()),
+                record=lambda *arguments: _record(info.load_app(), *arguments),
+            ),
         )
         status = group.main(
             args=list(arguments), prog_name="flask capi", obj=door, standalone_mode=False
@@ -63,3 +69,15 @@ def _checks(app: Flask) -> list[Any]:
     from capi_plugins.cli.doors import Problem  # noqa: PLC0415 - the extra may be missing
 
     return [Problem("error", problem) for problem in _installed(app).prepare()]
+
+
+def _survey(app: Flask) -> Any:
+    from capi_flask.discovery import survey  # noqa: PLC0415 - only one command needs it
+
+    return survey(app)
+
+
+def _record(app: Flask, *arguments: Any) -> None:
+    from capi_flask.recording import record  # noqa: PLC0415 - only one command needs it
+
+    record(app, *arguments)

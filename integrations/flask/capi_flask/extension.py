@@ -6,12 +6,15 @@ import logging
 from typing import Any
 
 from flask import Flask, current_app, has_app_context
+from markupsafe import Markup
 
+from capi_flask import recipes
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
 from capi_flask.outbox import auto_outbox
 from capi_flask.views import mount
 from capi_plugins import Client, ConfigurationError, Event, FlushResult, configure
+from capi_plugins.browser import MARK
 
 _log = logging.getLogger("capi_plugins.flask")
 _USER_DATA = {"external_id": ["id", "get_id"], "email": "email"}
@@ -59,7 +62,10 @@ class Capi:
                 "Capi.init_app() was called after the first request: what happened before is lost"
             )
         client = configure(
-            app.config.get("CAPI"), outboxes={"auto": auto_outbox(app)}, user_data=_USER_DATA
+            app.config.get("CAPI"),
+            outboxes={"auto": auto_outbox(app)},
+            recipes=recipes.installed(),
+            user_data=_USER_DATA,
         )
         installed = Installed(client)
         if problems := installed.signals.misspelt():
@@ -67,6 +73,7 @@ class Capi:
             raise ConfigurationError(problems)
         app.extensions["capi"] = installed
         mount(app, client)
+        app.jinja_env.globals.setdefault("capi_pixel", _capi_pixel)
         if installed.active:
             installed.lifecycle = Lifecycle(installed)
             installed.lifecycle.connect(app)
@@ -111,3 +118,8 @@ class Capi:
             What is left; true when nothing is.
         """
         return self.client.flush(timeout)
+
+
+def _capi_pixel() -> Markup:
+    """Mark the place of the pixel's code in a page; without it the code ends the head."""
+    return Markup(MARK)  # noqa: S704 - a constant

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
 
-from capi_flask import transactions
+from capi_flask import browser, transactions
 from capi_flask.context import context_of, request_offer
 from capi_plugins import FinishedRequest
 
@@ -94,21 +94,29 @@ class Handling:
         if self.finished:
             return
         self.finished = True
+        client = self.installed.client
+        with transactions.no_autoflush():
+            processed = client.finish(self.scope, self.described(response))
+            if response is not None:
+                browser.complete(client, self.scope, self._request, response, processed)
+
+    def described(self, response: Response | None) -> FinishedRequest:
+        """Say how the request ended.
+
+        Args:
+            response: The answer; None when there is none.
+        """
         taken = self._request
         template, context = self.pages.last()
-        with transactions.no_autoflush():
-            self.installed.client.finish(
-                self.scope,
-                FinishedRequest(
-                    method=taken.method,
-                    route=taken.endpoint,
-                    path=taken.path,
-                    status=_FAILED if response is None else response.status_code,
-                    content_type="" if response is None else (response.mimetype or ""),
-                    template=template,
-                    offer=lambda: self.offer(response, template, context),
-                ),
-            )
+        return FinishedRequest(
+            method=taken.method,
+            route=taken.endpoint,
+            path=taken.path,
+            status=_FAILED if response is None else response.status_code,
+            content_type="" if response is None else (response.mimetype or ""),
+            template=template,
+            offer=lambda: self.offer(response, template, context),
+        )
 
     def offer(
         self,

@@ -44,6 +44,7 @@ class Installed:
         """Do what has to wait until the host was imported, and say what went wrong."""
         self._prepared = True
         self.watch_database()
+        self.client.browser.prepare()
         self.signals.connect(import_modules=True)
         return [*self.signals.problems(), *self.models.problems()]
 

@@ -45,7 +45,16 @@ class Lifecycle:
 
     def connect(self, app: flask.Flask) -> None:
         """Listen to an app."""
-        for signal, receiver in (
+        for signal, receiver in self._receivers():
+            signal.connect(receiver, sender=app)
+
+    def disconnect(self, app: flask.Flask) -> None:
+        """Listen no more."""
+        for signal, receiver in self._receivers():
+            signal.disconnect(receiver, sender=app)
+
+    def _receivers(self) -> tuple[tuple[Any, Callable[..., None]], ...]:
+        return (
             (flask.appcontext_pushed, self.context_pushed),
             (flask.request_started, self.request_started),
             (flask.before_render_template, self.template_begun),
@@ -54,8 +63,7 @@ class Lifecycle:
             (flask.request_finished, self.request_finished),
             (flask.got_request_exception, self.request_failed),
             (flask.request_tearing_down, self.request_ended),
-        ):
-            signal.connect(receiver, sender=app)
+        )
 
     @_fenced
     def context_pushed(self, **_: Any) -> None:

@@ -17,6 +17,8 @@ from capi_plugins import Trigger
 if TYPE_CHECKING:
     from capi_flask.installed import Installed
 
+_NOT_THEIRS = frozenset({"flask", "blinker", "capi_flask", "capi_plugins"})
+
 
 class Receiver:
     """Notes an event whenever a signal is sent in one app.
@@ -88,13 +90,14 @@ class SignalTriggers:
 
     def problems(self) -> list[str]:
         """Return a sentence for each trigger whose signal could not be found."""
-        return [self._problems[trigger.where] for trigger in self._waiting]
+        # A recipe waits for an extension that this app does not use.
+        return [self._problems[t.where] for t in self._waiting if _is_own(t)]
 
     def _find(self, trigger: Trigger, *, import_modules: bool) -> Signal | None:
         path = trigger.signal or ""
         where = f"{trigger.where}['SIGNAL'] {path!r}"
         module, _, name = path.rpartition(".")
-        if module not in sys.modules and import_modules:
+        if module not in sys.modules and import_modules and _is_own(trigger):
             try:
                 importlib.import_module(module)
             except Exception as error:
@@ -110,6 +113,25 @@ class SignalTriggers:
             "such as 'shop.signals.order_placed'"
         )
         return None
+
+
+def _is_own(trigger: Trigger) -> bool:
+    """Whether a trigger stands in the app's own settings, and does not come from a plugin."""
+    return trigger.where.startswith("CAPI[")
+
+
+def defined_signals() -> dict[str, Signal]:
+    """Find the signals of the modules that are loaded, by dotted path; not those of Flask."""
+    found: dict[int, tuple[str, Signal]] = {}
+    # A signal is imported by others; the module that defines it is usually called so.
+    named = sorted(sys.modules.items(), key=lambda item: (not item[0].endswith("signals"), item[0]))
+    for module, loaded in named:
+        if module.partition(".")[0] in _NOT_THEIRS:
+            continue
+        for name, value in list(getattr(loaded, "__dict__", {}).items()):
+            if isinstance(value, Signal):
+                found.setdefault(id(value), (f"{module}.{name}", value))
+    return dict(found.values())
 
 
 def _is_installed(package: str) -> bool:

@@ -81,3 +81,7 @@ if os.environ.get("BOOKSHOP_WITHOUT_CAPI") != "1":
     MIDDLEWARE += ["capi_django.middleware.CapiMiddleware"]
     # json: a subprocess is told by its environment what to configure.
     CAPI = json.loads(os.environ.get("BOOKSHOP_CAPI", "{}"))
+
+if "BOOKSHOP_TASKS" in os.environ:
+    INSTALLED_APPS += ["django_tasks_db"]
+    TASKS = json.loads(os.environ["BOOKSHOP_TASKS"])

@@ -44,12 +44,13 @@ class Command(BaseCommand):
 
 def _run(arguments: list[str], name: str, *, standalone: bool) -> int:
     try:
-        from capi_plugins.cli.doors import Door  # noqa: PLC0415 - the extra may be missing
+        from capi_plugins.cli.doors import Door, Project  # noqa: PLC0415 - the extra may be missing
         from capi_plugins.cli.group import group  # noqa: PLC0415 - as above
     except ImportError:
         sys.stderr.write(f"{INSTALL}\n")
         return 2
-    door = Door(client=_client, where="settings.CAPI", checks=_checks)
+    project = Project(survey=_survey, record=_record)
+    door = Door(client=_client, where="settings.CAPI", checks=_checks, project=project)
     return int(
         group.main(args=arguments, prog_name=name, obj=door, standalone_mode=standalone) or 0
     )
@@ -75,3 +76,15 @@ def _checks() -> list[Any]:
         )
         for message in found
     ]
+
+
+def _survey() -> Any:
+    from capi_django.discovery import survey  # noqa: PLC0415 - only one command needs it
+
+    return survey()
+
+
+def _record(recorder: Any, host: str, port: int) -> None:
+    from capi_django.recording import record  # noqa: PLC0415 - only one command needs it
+
+    record(recorder, host, port)

@@ -1,0 +1,162 @@
+"""The browser half: cookies for visitors who consented, and the twins of the server's events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import attrs
+
+from capi_plugins._pipeline import Pipeline, Processed
+from capi_plugins.browser import (
+    CARRIED_SECONDS,
+    CARRIER,
+    BrowserEvent,
+    Cookie,
+    carried,
+    uncarried,
+)
+from capi_plugins.context import RequestContext
+from capi_plugins.destinations.base import Destination, Payload
+from capi_plugins.settings import BrowserSettings
+from capi_plugins.site import load_suffixes
+
+Lacking = dict[str, tuple[str, Cookie]]
+
+
+@attrs.frozen(kw_only=True)
+class BrowserAnswer:
+    """What an adapter adds to an answer of the host.
+
+    Attributes:
+        cookies: Cookies to set.
+        script: JavaScript for the page, without its element; empty: none.
+    """
+
+    cookies: tuple[Cookie, ...] = ()
+    script: str = attrs.field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.cookies or self.script)
+
+
+class BrowserHalf:
+    """Decides what goes to browsers. Nothing does without consent.
+
+    Args:
+        settings: What is wanted.
+        pipeline: Knows who consented to what.
+        destinations: The configured destinations, by name.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: BrowserSettings,
+        pipeline: Pipeline,
+        destinations: Mapping[str, Destination],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._pipeline = pipeline
+        self._destinations = destinations
+        self._clock = clock
+
+    def prepare(self) -> None:
+        """Do what the first visitor should not wait for."""
+        if self.settings.cookies:
+            load_suffixes()
+
+    def lacking(self, context: RequestContext) -> Lacking:
+        """Make the cookies that a visitor lacks, each with the destination that wants it.
+
+        Args:
+            context: The visitor's request.
+        """
+        if not self.settings.cookies:
+            return {}
+        now = self._clock()
+        found: Lacking = {}
+        for name, destination in self._destinations.items():
+            for cookie in destination.browser_cookies(context, now=now):
+                found.setdefault(cookie.name, (name, cookie))
+        return found
+
+    def answer(
+        self,
+        context: RequestContext,
+        lacking: Lacking,
+        processed: Sequence[Processed],
+        *,
+        page: bool,
+    ) -> BrowserAnswer:
+        """Decide what goes with an answer of the host.
+
+        Args:
+            context: The visitor's request.
+            lacking: The cookies it lacks.
+            processed: What became of the request's events.
+            page: Whether the answer is a page that may have code in it. If not, its events wait for
+                the next page.
+        """
+        own = [item for item in processed if _is_of(item, context)]
+        show = page and self.settings.pixel
+        known = {item.destination: item.payload for item in own}
+        if (show or lacking) and not known.keys() >= self._destinations.keys():
+            for item in self._pipeline.visitor(context):
+                known.setdefault(item.destination, item.payload)
+        cookies = [cookie for name, cookie in lacking.values() if name in known]
+        script = ""
+        if self.settings.pixel:
+            held = context.cookies.get(CARRIER, "")
+            events = [*uncarried(held), *self._twins(own)]
+            if show:
+                script = self._script(known, events)
+                if held:
+                    cookies.append(_carrier(context, ""))
+            elif own and events and context.cookies:
+                cookies.append(_carrier(context, carried(events)))
+        return BrowserAnswer(cookies=tuple(cookies), script=script)
+
+    def _twins(self, own: Sequence[Processed]) -> Iterator[BrowserEvent]:
+        for item in own:
+            destination = self._destinations.get(item.destination or "")
+            if destination and item.payload and (twin := destination.browser_event(item.payload)):
+                yield twin
+
+    def _script(
+        self, known: Mapping[str | None, Payload | None], events: Sequence[BrowserEvent]
+    ) -> str:
+        chosen = [
+            (destination, payload)
+            for name, destination in self._destinations.items()
+            if (payload := known.get(name)) is not None
+        ]
+        return "".join(
+            destination.browser_script(
+                payload,
+                [event for event in events if event.destination == destination.name],
+                alone=len(chosen) == 1,
+            )
+            for destination, payload in chosen
+        )
+
+
+def _is_of(item: Processed, context: RequestContext) -> bool:
+    """Whether an event is sent and is this visitor's: staff and webhooks tell of others'."""
+    known = item.event.user_data
+    return (
+        item.payload is not None
+        and known.client_user_agent == context.client_user_agent
+        and known.client_ip_address == context.client_ip_address
+    )
+
+
+def _carrier(context: RequestContext, value: str) -> Cookie:
+    return Cookie(
+        name=CARRIER,
+        value=value,
+        max_age=CARRIED_SECONDS if value else 0,
+        secure=(context.url or "").startswith("https:"),
+        http_only=True,
+    )

@@ -1,0 +1,216 @@
+"""Which moments are which events: the rules of thumb for a shop's funnel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from capi_plugins.cli.discovering.fields import find, lines, product_key
+from capi_plugins.cli.discovering.shapes import Shape
+from capi_plugins.cli.discovering.survey import Moment
+from capi_plugins.cli.discovering.words import (
+    ADD,
+    CART,
+    CHECKOUT,
+    CONTACT,
+    DONE,
+    ORDERING,
+    ORDERS,
+    REGISTER,
+    SEARCH,
+    TAKE_AWAY,
+    WISHLIST,
+    rank,
+    snake,
+    words_of,
+)
+
+_HOOKS = frozenset("webhook webhooks hook admin api".split())
+# ``q``, ``query``, ``search`` and ``search_query`` are used for nothing else, on a list too.
+_SURELY_SEARCHED = 3
+_READS = ("GET", "")
+_WRITES = ("POST", "PUT", "PATCH", "")
+_SUBJECTS = ("order", "cart", "basket", "bag", "product", "purchase", "booking", "item")
+
+
+def words(moment: Moment) -> frozenset[str]:
+    """Everything that tells what a moment is."""
+    return moment.words | words_of(moment.name)
+
+
+def is_telling(moment: Moment) -> bool:
+    """Whether the name of a moment sounds like a conversion, whatever can be made of it."""
+    said = words(moment)
+    if moment.on == "model":
+        return moment.is_user or bool(said & (set(ORDERS) | CONTACT) - {"registration"})
+    bought = set(ORDERS) | CART | CHECKOUT | ORDERING
+    return bool(said & (bought | SEARCH | CONTACT | WISHLIST | REGISTER | {"product"}))
+
+
+def is_adding(moment: Moment) -> bool:
+    """Whether a request puts something into the cart."""
+    said = words(moment)
+    if moment.on != "request" or moment.method not in _WRITES or said & TAKE_AWAY:
+        return False
+    named = bool(said & CART) and not said & CHECKOUT
+    return named and (bool(said & ADD) or product_of(moment) is not None)
+
+
+def product_of(moment: Moment, prefer: str = "sku") -> str | None:
+    """Find where a request says which product it is about."""
+    for root in ("kwargs", "form", "json", "args"):
+        if root in moment.roots and (path := product_key(moment.roots[root], root, prefer)):
+            return path
+    return None
+
+
+def quantity_of(moment: Moment) -> str | None:
+    """Find how many of a product a request is about."""
+    for root in ("form", "json", "kwargs", "args"):
+        if root in moment.roots and (path := find("quantity", moment.roots[root], root, 1)):
+            return path
+    return None
+
+
+def is_wishing(moment: Moment) -> bool:
+    """Whether a request puts something on a list of wishes."""
+    said = words(moment)
+    wished = moment.on == "request" and bool(said & WISHLIST)
+    return wished and moment.method in _WRITES and not said & TAKE_AWAY and bool(said & ADD)
+
+
+def is_checkout(moment: Moment) -> bool:
+    """Whether a request shows the form in which an order is placed."""
+    said = words(moment)
+    asked = bool(said & CHECKOUT) or (bool(said & ORDERING) and bool(said & {"create", "new"}))
+    shown = moment.on == "request" and moment.method in _READS and moment.status in (0, 200)
+    return asked and shown and not said & (DONE | _HOOKS)
+
+
+def viewed(moment: Moment) -> str | None:
+    """Find the one product that a page shows."""
+    context = moment.roots.get("context")
+    if moment.on != "request" or moment.method not in _READS or moment.status not in (0, 200):
+        return None
+    if words(moment) & (CART | CHECKOUT | DONE | SEARCH | ORDERING):
+        return None
+    if context is None or not moment.roots.get("kwargs", context).fields:
+        return None
+    for name, shape in sorted(context.fields.items(), key=lambda item: _subject(item[0])):
+        priced = shape.item is None and find("price", shape, "it")
+        if snake(name) not in CART and priced and product_key(shape, "it", "sku"):
+            return name
+    return None
+
+
+def searched(moment: Moment) -> str | None:
+    """Find what was searched for."""
+    if moment.on != "request" or moment.method not in _READS or moment.status not in (0, 200):
+        return None
+    if not moment.times and words(moment) & SEARCH:
+        return "args.q"
+    args = moment.roots.get("args")
+    names = [] if args is None else [(rank("query", name), name) for name in args.fields]
+    found = sorted((place, name) for place, name in names if place is not None)
+    if not found or not (words(moment) & SEARCH or found[0][0] <= _SURELY_SEARCHED):
+        return None
+    return f"args.{found[0][1]}"
+
+
+def is_contact(moment: Moment) -> bool:
+    """Whether somebody has left an address without opening an account or buying."""
+    said = words(moment)
+    if moment.on == "model":
+        wanted = moment.created and bool(words_of(moment.name.rpartition(".")[2]) & CONTACT)
+        return wanted and find("email", moment.roots["instance"], "instance", 1) is not None
+    if moment.on != "request" or moment.method not in _WRITES[:-1]:
+        return False
+    if said & (CART | CHECKOUT | REGISTER | _HOOKS) or {"sign", "up"} <= said:
+        return False
+    form = moment.roots.get("form", Shape(kind="nothing"))
+    return bool(said & CONTACT) and find("email", form, "form", 1) is not None
+
+
+def is_registration(moment: Moment) -> bool:
+    """Whether an account was opened."""
+    if moment.on == "model":
+        return moment.is_user and moment.created
+    said = words_of(moment.name.rpartition(".")[2])
+    joined = bool(said & REGISTER) or {"signed", "up"} <= said
+    return moment.on == "signal" and joined and user_of(moment) is not None
+
+
+def user_of(moment: Moment) -> str | None:
+    """Find the account that a signal is about."""
+    return next((name for name in ("user", "account") if name in moment.roots), None)
+
+
+def bought(moment: Moment) -> tuple[int, str] | None:
+    """Say how surely a moment is a purchase, and where its order is; higher is surer."""
+    if moment.on == "model":
+        return _bought_row(moment)
+    said = words_of(moment.name.rpartition(".")[2])
+    if moment.on == "signal":
+        placed = said & {"placed", "paid", "purchased", "completed", "created", "received"}
+        if said & (set(ORDERS) | {"checkout"}) and placed:
+            for name, shape in moment.roots.items():
+                if name != "sender" and find("value", shape, name):
+                    return 75 - 5 * ("created" in said), name
+        return None
+    context = moment.roots.get("context")
+    shown = moment.method in _READS and moment.status in (0, 200)
+    if context is None or not shown or not words(moment) & (DONE - {"cancel", "failed", "error"}):
+        return None
+    for name, shape in sorted(context.fields.items(), key=lambda item: _subject(item[0])):
+        if shape.fields and snake(name) not in CART and find("value", shape, name):
+            return 40, f"context.{name}"
+    return None
+
+
+def _bought_row(moment: Moment) -> tuple[int, str] | None:
+    said = words_of(moment.name.rpartition(".")[2])
+    named = [number for number, word in enumerate(ORDERS) if word in said]
+    if not named or said & {"line", "item", "items", "note", "status", "event", "log"}:
+        return None
+    shape = moment.roots["instance"]
+    sure = 100 if moment.changes else 60 if moment.created else 0
+    if not sure or find("value", shape, "instance") is None:
+        return None
+    sure += 5 * bool(lines(shape, "instance", "sku")) + 2 * min(moment.times, 1)
+    return sure - named[0], "instance"
+
+
+def subject(moment: Moment, names: Sequence[str]) -> tuple[str, Shape] | None:
+    """Find the cart or the order that a request is about, in its page or its session."""
+    for root in ("context", "json", "session"):
+        holder = moment.roots.get(root)
+        for name in names if holder else ():
+            if name in (holder.fields if holder else {}):
+                return f"{root}.{name}", holder.fields[name]  # type: ignore[union-attr]
+    context = moment.roots.get("context")
+    return ("context", context) if context is not None and find("value", context, "it") else None
+
+
+def _subject(name: str) -> tuple[int, str]:
+    plain = snake(name)
+    return (_SUBJECTS.index(plain) if plain in _SUBJECTS else len(_SUBJECTS), name)
+
+
+def changed(moment: Moment) -> dict[str, Any]:
+    """Choose the one field whose change says that money has come."""
+    ranked = sorted(
+        moment.changes.items(),
+        key=lambda item: (rank("paid", item[0]) is None, rank("paid", item[0]) or 0, item[0]),
+    )
+    return dict(ranked[:1])
+
+
+def paid_flag(moment: Moment) -> str | None:
+    """Find the field of a row that would say that money has come."""
+    named = [
+        (rank("paid", name), name)
+        for name, shape in moment.roots["instance"].fields.items()
+        if shape.kind == "flag"
+    ]
+    found = sorted((place, name) for place, name in named if place is not None)
+    return found[0][1] if found else None

@@ -1,0 +1,249 @@
+"""From moments to triggers, ready to be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from capi_plugins.cli.discovering import fields, funnel
+from capi_plugins.cli.discovering.shapes import Shape
+from capi_plugins.cli.discovering.survey import Moment
+from capi_plugins.cli.discovering.words import rank
+
+_PRODUCT = {"content_type": {"VALUE": "product"}}
+_CARTS = ("cart", "basket", "bag", "order")
+ORDER = (
+    *("ViewContent", "Search", "AddToWishlist", "AddToCart", "InitiateCheckout", "Purchase"),
+    *("CompleteRegistration", "Lead"),
+)
+"""The events that are looked for, in the order of a shopper's way."""
+
+
+@attrs.frozen(kw_only=True)
+class Proposal:
+    """A trigger that a project may want.
+
+    Attributes:
+        event: The event's name.
+        trigger: The trigger, in the shape of ``CAPI["TRIGGERS"]``.
+        times: How often its moment was seen; 0: it was not.
+        notes: What a person has to know about it.
+    """
+
+    event: str
+    trigger: dict[str, Any]
+    times: int
+    notes: tuple[str, ...] = ()
+
+
+def propose(moments: Sequence[Moment], currency: str | None) -> list[Proposal]:
+    """Propose triggers.
+
+    Args:
+        moments: What was seen, or what there is.
+        currency: Used where no object of the project names one.
+    """
+    return list(_Proposing(moments, currency).all())
+
+
+class _Proposing:
+    def __init__(self, moments: Sequence[Moment], currency: str | None) -> None:
+        self._moments = moments
+        self._currency = currency
+        self._prefer = self._product_key()
+
+    def all(self) -> Iterator[Proposal]:
+        for moment in self._those(lambda moment: funnel.viewed(moment) is not None):
+            yield self._view(moment)
+        for moment in self._those(lambda moment: funnel.searched(moment) is not None):
+            path = funnel.searched(moment) or ""
+            # Such a page is asked for without words as well.
+            when = {path: {"EMPTY": False}}
+            yield self._made("Search", moment, when=when, custom_data={"search_string": path})
+        for event, matches in (
+            ("AddToWishlist", funnel.is_wishing),
+            ("AddToCart", funnel.is_adding),
+        ):
+            for moment in self._those(matches):
+                yield self._add(event, moment)
+        for moment in sorted(self._those(funnel.is_checkout), key=_fullness)[:1]:
+            yield self._checkout(moment)
+        bought = [(found, m) for m in self._moments if (found := funnel.bought(m))]
+        if bought:
+            (_, subject), moment = max(bought, key=lambda item: item[0][0])
+            yield self._purchase(moment, subject)
+        yield from self._registration()
+        yield from self._leads()
+
+    def _those(self, matches: Callable[[Moment], bool]) -> list[Moment]:
+        """Those moments of a kind, each route once: the answer that was seen most often."""
+        best: dict[tuple[str, str], Moment] = {}
+        for moment in self._moments:
+            if matches(moment):
+                place = (moment.name, moment.method)
+                if place not in best or best[place].times < moment.times:
+                    best[place] = moment
+        return list(best.values())
+
+    def _product_key(self) -> str:
+        """What products are told by where least is known of them: when one is put in the cart."""
+        for moment in self._those(funnel.is_adding):
+            path = funnel.product_of(moment)
+            for key in fields.PRODUCT_KEYS:
+                if path and rank(key, path.rpartition(".")[2]) is not None:
+                    return key
+        return "sku"
+
+    def _view(self, moment: Moment) -> Proposal:
+        name = funnel.viewed(moment) or ""
+        shape, path = moment.roots["context"].fields[name], f"context.{name}"
+        found = {
+            "content_ids": fields.product_key(shape, path, self._prefer),
+            **_PRODUCT,
+            "content_name": fields.find("title", shape, path, 1),
+            "content_category": fields.find("category", shape, path),
+            "value": fields.find("price", shape, path),
+        }
+        return self._made("ViewContent", moment, custom_data=self._priced(found, shape, path))
+
+    def _add(self, event: str, moment: Moment) -> Proposal:
+        path = funnel.product_of(moment, self._prefer)
+        moment = attrs.evolve(moment, method=moment.method or "POST")
+        data: dict[str, Any] = dict(_PRODUCT)
+        quantity = funnel.quantity_of(moment)
+        if path and quantity:
+            data["contents"] = [{"id": path, "quantity": quantity}]
+        elif path:
+            data["content_ids"] = path
+        notes = () if path else ("nothing in the request says which product it is",)
+        return self._made(event, moment, custom_data=data, notes=notes)
+
+    def _checkout(self, moment: Moment) -> Proposal:
+        found = funnel.subject(moment, _CARTS)
+        moment = attrs.evolve(moment, method=moment.method or "GET")
+        if found is None:
+            notes = ("nothing on the page was found to tell the value of the cart",)
+            return self._made("InitiateCheckout", moment, notes=notes)
+        path, shape = found
+        data = self._content(shape, path)
+        data["num_items"] = fields.find("count", shape, path, 1)
+        return self._made("InitiateCheckout", moment, custom_data=data)
+
+    def _purchase(self, moment: Moment, path: str) -> Proposal:
+        shape = _at(moment, path)
+        number = fields.find("number", shape, path, 1)
+        data = {"order_id": number, **self._content(shape, path)}
+        user_data = fields.people(shape, path)
+        notes = []
+        if moment.on == "model" and not moment.changes:
+            flag = funnel.paid_flag(moment)
+            moment = attrs.evolve(moment, changes={flag: True} if flag else {})
+            notes.append(
+                f"{flag!r} was not seen to become true"
+                if flag
+                else "nothing says when an order is paid: every new one counts as bought"
+            )
+        if number is None:
+            notes.append("EVENT_ID is missing: without a key one purchase may be counted twice")
+        if "email" not in user_data:
+            notes.append("no e-mail address was found")
+        return self._made(
+            "Purchase",
+            moment,
+            event_id=number,
+            user_data=user_data,
+            custom_data=data,
+            notes=tuple(notes),
+        )
+
+    def _registration(self) -> Iterator[Proposal]:
+        found = self._those(funnel.is_registration)
+        for moment in sorted(found, key=lambda m: (m.on != "signal", -m.times))[:1]:
+            path = "instance" if moment.on == "model" else funnel.user_of(moment) or ""
+            shape = _at(moment, path)
+            key = fields.find("number", shape, path, 1)
+            data = fields.people(shape, path)
+            if key is not None:
+                data = {"external_id": key, **data}
+            moment = attrs.evolve(moment, changes={})  # noqa: PLW2901 - a new row is what counts
+            yield self._made("CompleteRegistration", moment, event_id=key, user_data=data)
+
+    def _leads(self) -> Iterator[Proposal]:
+        found = self._those(funnel.is_contact)
+        requests = [moment for moment in found if moment.on == "request"]
+        for moment in requests or found:
+            if moment.on == "model":
+                data = fields.people(moment.roots["instance"], "instance")
+                yield self._made("Lead", moment, user_data=data)
+                continue
+            notes: tuple[str, ...] = ()
+            if moment.status == 200:  # noqa: PLR2004 - the form is shown again with its mistakes
+                notes = ("the page answers 200: make sure that it does not when a form is wrong",)
+            data = fields.form_people(moment.roots)
+            yield self._made("Lead", moment, user_data=data, notes=notes)
+
+    def _content(self, shape: Shape, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"value": fields.find("value", shape, path)}
+        found = {**self._priced(found, shape, path), **_PRODUCT}
+        if contents := fields.lines(shape, path, self._prefer):
+            found["contents"] = contents
+        return found
+
+    def _priced(self, data: dict[str, Any], shape: Shape, path: str) -> dict[str, Any]:
+        if data.get("value") is None:
+            return data
+        where = fields.find("currency", shape, path)
+        if where is not None:
+            return {**data, "currency": where}
+        return {**data, "currency": {"VALUE": self._currency}} if self._currency else data
+
+    def _made(
+        self,
+        event: str,
+        moment: Moment,
+        *,
+        when: dict[str, Any] | None = None,
+        event_id: str | None = None,
+        user_data: dict[str, Any] | None = None,
+        custom_data: dict[str, Any] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Proposal:
+        custom_data = {name: path for name, path in (custom_data or {}).items() if path}
+        if moment.on == "signal" and not moment.times:
+            notes += ("what the signal is sent with is guessed from its name",)
+        if "value" in custom_data and "currency" not in custom_data:
+            notes += ("no currency was found: name yours with --currency",)
+        trigger: dict[str, Any] = {"ON": moment.on, **_anchor(moment), "EVENT": event}
+        said = {"WHEN": when, "EVENT_ID": event_id}
+        said |= {"USER_DATA": user_data, "CUSTOM_DATA": custom_data}
+        trigger.update({key: value for key, value in said.items() if value})
+        return Proposal(event=event, trigger=trigger, times=moment.times, notes=notes)
+
+
+def _anchor(moment: Moment) -> dict[str, Any]:
+    if moment.on == "signal":
+        return {"SIGNAL": moment.name}
+    if moment.on == "model":
+        changes = funnel.changed(moment)
+        return {"MODEL": moment.name, **({"CHANGED": changes} if changes else {"CREATED": True})}
+    anchor: dict[str, Any] = {"ROUTE": moment.name}
+    if moment.method:
+        anchor["METHOD"] = moment.method
+    if moment.status:
+        anchor["STATUS"] = moment.status
+    return anchor
+
+
+def _at(moment: Moment, path: str) -> Shape:
+    root, *rest = path.split(".")
+    shape = moment.roots[root]
+    for name in rest:
+        shape = shape.fields[name]
+    return shape
+
+
+def _fullness(moment: Moment) -> tuple[int, int]:
+    """Sort by how much a page knows of the cart, what was seen before what was not."""
+    return (-min(moment.times, 1), -int(funnel.subject(moment, _CARTS) is not None))

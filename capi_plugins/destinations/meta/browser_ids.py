@@ -1,0 +1,72 @@
+"""The cookies ``_fbc`` and ``_fbp``: which of them a visitor lacks.
+
+Source: Meta's page *ClickID and the fbp and fbc Parameters*.
+"""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from capi_plugins.browser import Cookie
+from capi_plugins.context import RequestContext
+from capi_plugins.destinations.meta.click_ids import (
+    SERVER_INDEX,
+    is_fbclid,
+    make_fbc,
+    parse_fbc,
+)
+from capi_plugins.http_context import click_of
+from capi_plugins.site import registrable_domain
+
+_MAX_AGE = 90 * 86_400
+_MOST = 2**31
+
+
+def cookies(context: RequestContext, *, now: float) -> list[Cookie]:
+    """Make the cookies a visitor lacks.
+
+    ``_fbc`` is made when the landing page had a click id that the cookie does not have, ``_fbp``
+    when there is none and a browser asks for a page. What is there is never written anew.
+
+    Args:
+        context: The visitor's request.
+        now: Seconds since the epoch.
+    """
+    if context.method not in ("GET", "HEAD") or not context.url:
+        return []
+    found = {}
+    fbclid = click_of(context)
+    if fbclid and is_fbclid(fbclid) and _click(context.cookies.get("_fbc")) != fbclid:
+        found["_fbc"] = fbclid
+    if "_fbp" not in context.cookies and "text/html" in context.headers.get("accept", ""):
+        found["_fbp"] = str(secrets.randbelow(_MOST))
+    if not found:
+        return []
+    try:
+        parts = urlsplit(context.url)
+        host = parts.hostname or ""
+    except ValueError:
+        return []
+    domain = registrable_domain(host)
+    index = domain.count(".") if domain else SERVER_INDEX
+    seen = int(now * 1000)
+    values = {
+        "_fbc": lambda text: make_fbc(text, seen=seen, index=index),
+        "_fbp": lambda text: f"fb.{index}.{seen}.{text}",
+    }
+    return [
+        Cookie(
+            name=name,
+            value=values[name](text),
+            domain=domain,
+            max_age=_MAX_AGE,
+            secure=parts.scheme == "https",
+        )
+        for name, text in found.items()
+    ]
+
+
+def _click(fbc: str | None) -> str | None:
+    known = parse_fbc(fbc) if fbc else None
+    return known.fbclid if known else None

@@ -1,0 +1,40 @@
+"""The noticeboard of the database outbox: what senders tell each other of the destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+from django.db import connections
+
+from capi_django.models import DestinationStanding
+from capi_plugins.outbox.base import Standing
+
+_FIELDS = [field.name for field in attrs.fields(Standing)]
+
+
+def post(alias: str, standing: Standing) -> None:
+    """Replace what is known of a destination, in one statement.
+
+    Args:
+        alias: Name of the database.
+        standing: What is known now.
+    """
+    targets = connections[alias].features.supports_update_conflicts_with_target
+    DestinationStanding.objects.using(alias).bulk_create(
+        [DestinationStanding(**attrs.asdict(standing))],
+        update_conflicts=True,
+        unique_fields=["destination"] if targets else None,
+        update_fields=[name for name in _FIELDS if name != "destination"],
+    )
+
+
+def standings(alias: str) -> Sequence[Standing]:
+    """Return what is known of the destinations, by name.
+
+    Args:
+        alias: Name of the database.
+    """
+    rows = DestinationStanding.objects.using(alias).values(*_FIELDS)
+    # Sorted here: databases differ in what comes first.
+    return sorted((Standing(**row) for row in rows), key=lambda each: each.destination)

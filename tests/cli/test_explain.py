@@ -1,0 +1,127 @@
+"""What ``capi explain`` tells of orders, events and visitors."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from capi_plugins import Event, configure
+from capi_plugins.sandbox import Fault
+from capi_plugins.toml_file import read_toml
+
+ADA = {"email": "ada@example.com", "external_id": "customer-7", "phone": "+493023125014"}
+
+
+@pytest.fixture
+def shop(config, sandbox, tmp_path):
+    """Makes shops whose events are written down; what is wrong with an answer is the sandbox's."""
+    made = []
+
+    def make(**options):
+        more = f"""
+        [CAPI]
+        PAGE_VIEW = false
+        JOURNAL = "{tmp_path}/journal"
+        [CAPI.DELIVERY]
+        OUTBOX = "sqlite:///{tmp_path}/box/outbox.sqlite3"
+        """
+        made.append(configure(read_toml(config(sandbox.url, more=more, **options)), environ={}))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close(0)
+
+
+def order(client, number, **user_data):
+    event = {"event_name": "Purchase", "event_id": f"Purchase.{number}", "action_source": "email"}
+    data = {"value": 12.5, "currency": "EUR", "order_id": number, "contents": "all"}
+    client.capture(Event.from_dict({**event, "user_data": user_data, "custom_data": data}))
+
+
+@pytest.fixture
+def explain(capi):
+    def explain(*arguments):
+        return capi("--config", "capi.toml", "explain", *arguments)
+
+    return explain
+
+
+def told(result):
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("key", ["F1", "Purchase.F1", " ADA@example.com", "Customer-7"])
+def test_an_order_is_found_by_its_number_its_event_and_its_buyer(explain, shop, key):
+    client = shop()
+    order(client, "F1", **ADA)
+    order(client, "F2", email="grace@example.com")
+    client.flush()
+    client.close()
+    lines = told(explain("--json", key))
+    assert {line["event_id"] for line in lines} == {"Purchase.F1"}
+    assert [line["stage"] for line in lines] == ["captured", "fields left out", "delivered"]
+    assert "custom_data.contents" in lines[1]["fields"]
+    assert lines[2]["payload"]["custom_data"]["value"] == 12.5
+    assert lines[2]["trace"]
+    assert b"ada@example.com" not in explain(key).stdout
+
+
+def test_a_refused_cookie_banner_and_a_duplicate_are_named(explain, shop):
+    client = shop(consent="denied")
+    order(client, "F1", **ADA)
+    (_, dropped) = told(explain("--json", "F1"))
+    assert (dropped["stage"], dropped["destination"]) == ("dropped", "meta")
+    assert dropped["reason"].startswith("no consent")
+    client = shop()
+    order(client, "F2", **ADA)
+    order(client, "F2", **ADA)
+    reasons = [line.get("reason", "") for line in told(explain("--json", "F2"))]
+    assert [reason for reason in reasons if reason.startswith("duplicate")]
+
+
+def test_what_meta_answered_is_told(explain, shop, sandbox, until):
+    sandbox.inject(Fault.error(190, status=401, times=50))
+    client = shop()
+    order(client, "F1", **ADA)
+    until(lambda: "code 190" in explain("F1").stdout.decode().replace("\n", " "))
+    text = explain("F1").stdout.decode()
+    assert "tried again later" in text
+    assert "It waits in the outbox" in text
+
+
+def test_nobody_is_found_where_nothing_is_known(explain, shop):
+    order(shop(), "F1", **ADA)
+    result = explain("F9")
+    assert result.returncode == 1
+    assert b"Nothing is known of it" in result.stdout
+
+
+def test_without_a_journal_dead_letters_are_all_that_is_known(explain, config, sandbox, tmp_path):
+    more = f"""
+    [CAPI.DELIVERY]
+    OUTBOX = "sqlite:///{tmp_path}/box/outbox.sqlite3"
+    """
+    client = configure(read_toml(config(sandbox.url, more=more)), environ={})
+    sandbox.inject(Fault.error(100, 2804003, status=400, times=1))
+    order(client, "F1", **ADA)
+    client.flush()
+    client.close()
+    (letter,) = told(explain("--json", "ada@example.com"))
+    assert (letter["stage"], letter["event_id"]) == ("given up", "Purchase.F1")
+    assert "code 100/2804003" in letter["reason"]
+    result = explain("F9")
+    assert result.returncode == 1
+    assert b"CAPI['JOURNAL'] names no folder" in result.stdout.replace(b"\n", b" ")
+
+
+def test_a_forgotten_person_is_not_found_any_more(explain, shop, capi):
+    client = shop()
+    order(client, "F1", **ADA)
+    client.flush()
+    client.close()
+    result = capi("--config", "capi.toml", "forget", "--email", "ada@example.com")
+    assert b"journal: 1 lines removed" in result.stdout, result.stdout
+    assert explain("ada@example.com").returncode == 1

@@ -1,0 +1,78 @@
+"""A shop that is one client: it captures leads, and notices how long that takes."""
+
+from __future__ import annotations
+
+import collections
+import time
+
+from capi_plugins import Event, configure
+
+LIMIT = 30.0
+
+
+class SmallShop:
+    """A client.
+
+    Args:
+        settings: As ``shop_settings.settings`` makes them.
+        clock: Seconds since the epoch.
+
+    Attributes:
+        longest: The longest time that capturing an event took, seconds.
+    """
+
+    def __init__(self, settings, clock=time.time):
+        self.client = configure(
+            {"PAGE_VIEW": False, "AUTOLOAD": False, **settings}, environ={}, clock=clock
+        )
+        self.clock = clock
+        self.longest = 0.0
+
+    def lead(self, *event_ids, name="Lead", **fields):
+        """Capture events, one after the other."""
+        for event_id in event_ids:
+            data = {"email": f"{event_id}@example.com", **fields}
+            event = Event.from_dict(
+                {
+                    "event_name": name,
+                    "event_id": str(event_id),
+                    "action_source": "email",
+                    "user_data": data,
+                },
+                now=self.clock(),
+            )
+            began = time.perf_counter()
+            self.client.capture(event)
+            self.longest = max(self.longest, time.perf_counter() - began)
+
+    def drain(self):
+        """Send what is due, in this thread."""
+        self.client.delivering.drain(None, LIMIT)
+
+    @property
+    def stats(self):
+        return self.client.stats()
+
+    def close(self):
+        self.client.close(0)
+
+
+def arrived(sandbox):
+    """How often each event has come, refused and repeated ones too."""
+    return collections.Counter(event.payload["event_id"] for event in sandbox.events)
+
+
+def accepted(sandbox):
+    """The ids of what counts, each of them once."""
+    ids = sorted(event.payload["event_id"] for event in sandbox.accepted())
+    assert len(ids) == len(set(ids))
+    return ids
+
+
+def until(question, seconds=LIMIT):
+    """Ask again until the answer is true; return it."""
+    deadline = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+    return answer

@@ -1,0 +1,82 @@
+"""The thread that sends is killed, again and again."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+
+import pytest
+
+from capi_plugins import configure
+from capi_plugins.sandbox import Fault
+from tests.faults.shop_process import event
+from tests.faults.shop_settings import settings
+
+
+def sender():
+    found = [thread for thread in threading.enumerate() if thread.name == "capi-meta"]
+    return found[0] if found else None
+
+
+def kill(thread, error):
+    """Have a thread raise, wherever it is."""
+    number = ctypes.c_ulong(thread.ident)
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(error)) == 1
+
+
+@pytest.mark.fault("A18")
+# A connection that dies with its request is collected when Python likes.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("outbox", ["memory", "sqlite"])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_sender_that_is_killed_goes_on(outbox, error, sandbox, box, until):
+    """An exception that ends threads is thrown into the one that sends, five times: while its batch
+    is with the other side, and while it has nothing to do.
+
+    Each time it gives back what it had in hand, waits a little and goes on. Everything is delivered
+    and counts once, and nothing is left.
+    """
+    client = configure(settings(sandbox.url, box if outbox == "sqlite" else "memory"))
+    client.capture(event("event-0"))
+    for number in range(1, 6):
+        sandbox.wait_for(number, timeout=20)
+        until(lambda: client.stats().waiting == 0)
+        if number % 2:
+            sandbox.inject(Fault.latency(0.2))
+            seen = len(sandbox.requests)
+            client.capture(event(f"event-{number}"))
+            until(lambda: client.delivering._process().worker._lanes["meta"].sending)
+            kill(sender(), error)
+            until(lambda seen=seen: len(sandbox.requests) > seen)
+        else:
+            kill(sender(), error)
+            client.capture(event(f"event-{number}"))
+    sandbox.wait_for(6, timeout=20)
+    assert client.flush(20), client.stats()
+    assert client.stats().waiting == client.stats().dead == 0
+    accepted = [found.payload["event_id"] for found in sandbox.accepted()]
+    assert sorted(accepted) == [f"event-{number}" for number in range(6)]
+    client.close()
+
+
+@pytest.mark.fault("A18")
+def test_a_sender_that_cannot_be_started_is_started_with_the_next_event(sandbox, box, monkeypatch):
+    """The system has no thread left when the first event is captured.
+
+    The event is stored, the host notices nothing, and the next event takes it along.
+    """
+    client = configure(settings(sandbox.url, box))
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", _no_threads)
+        began = time.monotonic()
+        client.capture(event("first"))
+        assert time.monotonic() - began < 5
+    assert client.stats().waiting == 1
+    client.capture(event("second"))
+    sandbox.wait_for(2)
+    client.close()
+
+
+def _no_threads(_):
+    raise RuntimeError("can't start new thread")

@@ -1,0 +1,70 @@
+"""Programs that fork by themselves, in scripts and in commands of Django."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capi_plugins.cli.shops import examples
+from tests.faults.serving import HOSTS, LIMIT, environment, searches
+from tests.faults.shop_settings import settings
+
+WORKERS = ("before", *(f"child{number}" for number in range(4)), "after")
+EXPECTED = {f"{name}-{number}": 1 for name in WORKERS for number in range(5)}
+
+
+@pytest.mark.fault("A11", "A12")
+@pytest.mark.parametrize("kind", ["os.fork", "fork", "forkserver", "spawn"])
+def test_events_of_forked_processes_arrive_once(kind, sandbox, box):
+    """A program that has captured events forks, by `os.fork` and by each way of
+    multiprocessing, and half of the children are killed.
+
+    What parent and children captured arrives once each.
+    """
+    done = subprocess.run(
+        [sys.executable, str(HOSTS / "forking.py"), json.dumps(settings(sandbox.url, box)), kind],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT * 2,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert dict(searches(sandbox)) == EXPECTED
+
+
+COMMAND = """
+import sys
+from capi_django import get_client
+import forking
+
+forking.client = get_client
+forking.main("os.fork", ["child0", "child1", "child2", "child3"])
+assert get_client().flush(30), get_client().stats()
+"""
+
+
+@pytest.mark.fault("A11")
+def test_a_command_of_django_may_fork(sandbox, box, databases):
+    """A management command of Django forks, and half of its children are killed.
+
+    What parent and children captured arrives once each.
+    """
+    wanted = {"OUTBOX": f"sqlite:///{box}"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-c", COMMAND],
+        cwd=examples() / "django_shop",
+        # Whether the shopper agreed is not known in a command.
+        env={**environment("django", databases("django"), sandbox.url, wanted), "SHOP_AGREED": "1"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT * 2,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert dict(searches(sandbox)) == EXPECTED

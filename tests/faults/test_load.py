@@ -1,0 +1,150 @@
+"""More events at once than anybody can take, from threads, processes, greenlets and coroutines."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from capi_plugins import configure
+from capi_plugins.sandbox import Fault
+from tests.faults.accounts import Account
+from tests.faults.orders import environ
+from tests.faults.serving import HOSTS, missing
+from tests.faults.shop_process import event
+from tests.faults.shop_settings import settings
+from tests.outbox.other_process import ROOT
+
+PATH = {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.fault("D3")
+@pytest.mark.parametrize("outbox", ["memory", "sqlite"])
+def test_what_finds_no_room_is_refused_and_counted(outbox, sandbox, box):
+    """Nobody answers, and far more events are captured than the outbox has room for: ten times as
+    many with the one in memory.
+
+    What finds no room is refused and told of, at next to no cost; when answers come again the rest
+    is delivered. Captured is delivered plus refused, to the last event.
+    """
+    sandbox.inject(Fault.hang(times=None))
+    where = "memory" if outbox == "memory" else f"sqlite:///{box}?max_bytes=1000000"
+    # The file takes some hundreds of these, and memory a thousand more.
+    size = {"QUEUE_SIZE": 100} if outbox == "memory" else {}
+    total = 1000 if outbox == "memory" else 5000
+    client = configure(settings(sandbox.url, where, TIMEOUT=1, MAX_ATTEMPTS=1000, **size))
+    took = []
+    with Account() as account:
+        for number in range(total):
+            began = time.thread_time()
+            client.capture(event(f"event-{number}"))
+            took.append(time.thread_time() - began)
+        assert account.captured == total
+        assert account.balances(client.stats().waiting)
+        assert account.full >= total // 5
+        sandbox.clear_faults()
+        deadline = time.monotonic() + 60
+        while not client.flush(5):
+            assert time.monotonic() < deadline, client.stats()
+        client.close()
+        assert account.balances(0)
+    assert len(sandbox.accepted()) == account.delivered == total - account.full
+    # Time of the processor: others use the machine too.
+    assert sorted(took)[len(took) * 99 // 100] < 0.005
+
+
+@pytest.mark.fault("D6")
+def test_ten_thousand_events_of_eight_processes_with_32_threads_all_count(sandbox, box):
+    """Eight processes with 32 threads each capture ten thousand events at once, into one file.
+
+    Nothing is raised, and every event is delivered, waits or was refused, to the last one.
+    """
+    wanted = json.dumps(settings(sandbox.url, box, MAX_ATTEMPTS=1000, EXIT_TIMEOUT=20))
+    program = [sys.executable, str(HOSTS / "bursting.py"), wanted]
+    running = [
+        subprocess.Popen(
+            [*program, f"shop{number}", "32", "40"],
+            env={**os.environ, **PATH},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(8)
+    ]
+    counts = []
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        counts.append(json.loads(out))
+    captured = sum(each["captured"] for each in counts)
+    refused = sum(each["full"] for each in counts)
+    assert captured == 8 * 32 * 40
+    assert sum(each["dropped"] + each["dead"] for each in counts) == 0
+    client = configure(settings(sandbox.url, box, MAX_ATTEMPTS=1000))
+    deadline = time.monotonic() + 60
+    while not client.flush(10):
+        assert time.monotonic() < deadline, client.stats()
+    assert client.stats().dead == client.stats().in_memory == 0
+    client.close()
+    assert len(sandbox.accepted()) == captured - refused
+    assert len(sandbox.events) == len(sandbox.accepted()), "nothing was sent twice"
+
+
+@pytest.mark.fault("D7")
+def test_a_thousand_orders_at_once_are_captured_beside_the_event_loop(sandbox, box):
+    """Django serves a thousand requests at once in one event loop, each with an event.
+
+    Every event arrives, and not one was captured in the thread of the loop, which a busy file
+    would have stopped.
+    """
+    pytest.importorskip("django")
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    wanted = {**settings(sandbox.url, box), "PLUGINS": ["async_orders"]}
+    found = environ(wanted, database=database)
+    done = subprocess.run(
+        [sys.executable, str(HOSTS / "async_orders.py")],
+        env={**found, "DJANGO_SETTINGS_MODULE": "async_orders"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    accepted = {found.payload["event_id"] for found in sandbox.accepted()}
+    assert accepted == {f"o{number}" for number in range(1000)}
+
+
+@pytest.mark.fault("D8")
+@pytest.mark.parametrize("outbox", ["memory", "sqlite"])
+@pytest.mark.parametrize(
+    ("library", "moment"),
+    [
+        ("gevent", "early"),
+        ("gevent", "late"),
+        ("gevent", "late, anew"),
+        ("eventlet", "early"),
+        ("eventlet", "late, anew"),
+    ],
+)
+def test_threads_that_become_greenlets_lose_nothing(library, moment, outbox, sandbox, box):
+    """gevent or eventlet replaces Python's threads: before anything else, after the package was
+    imported, and with gevent after events were sent; eventlet breaks the locks of threads that run.
+
+    Nothing is raised, everything arrives once, and other greenlets run meanwhile.
+    """
+    if importlib.util.find_spec(library) is None:
+        missing(f"{library} is not installed")
+    wanted = settings(sandbox.url, box if outbox == "sqlite" else "memory")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(HOSTS / "greening.py"), json.dumps(wanted), library,
+         moment],
+        env={**os.environ, **PATH}, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "capi" not in done.stderr
+    expected = {f"{number}-{each}" for number in range(10) for each in range(5)}
+    expected |= {"before"} if moment == "late" else set()
+    accepted = [found.payload["event_id"] for found in sandbox.events]
+    assert sorted(accepted) == sorted(expected)

@@ -1,0 +1,192 @@
+"""Whatever kills a process of a web server: what was answered with 200 arrives, and counts once.
+
+The storms are short; ``CAPI_STORM_SECONDS=60`` makes them long, and adds the servers that take
+long to begin a worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import time
+
+import pytest
+
+from capi_plugins import configure
+from capi_plugins.sandbox import Fault
+from tests.faults.serving import (
+    EXIT_TIMEOUT,
+    STORM_SECONDS,
+    Visitors,
+    connections_to,
+    open_files,
+    searches,
+    threads,
+    wait_for,
+)
+
+SLACK = 4.0
+"""What a busy machine may take for ending processes, besides what it promises."""
+SERVERS = [
+    ("flask", "gunicorn -w 2"),
+    ("flask", "gunicorn -w 2 --preload"),
+    ("flask", "gunicorn -w 2 --threads 4"),
+    ("flask", "gunicorn -w 2 --threads 4 --preload"),
+    ("flask", "gunicorn -w 2 -k gevent"),
+    ("flask", "gunicorn -w 2 -k gevent --preload"),
+    ("django", "gunicorn -w 2 --preload"),
+    ("django", "uvicorn"),
+    ("django", "uvicorn --workers 2"),
+]
+
+
+def storm(server, visitors, seconds):
+    """Kill workers while visitors come."""
+    rng = random.Random(7)
+    visitors.keep_coming()
+    end = time.monotonic() + seconds
+    kills = 0
+    while time.monotonic() < end:
+        # Only so that there is something to kill.
+        time.sleep(rng.uniform(0.2, 0.5))
+        kills += server.kill_one(rng)
+    visitors.stay_away()
+    return kills
+
+
+def assert_counted_once(sandbox, visitors):
+    arrived = searches(sandbox)
+    assert set(visitors.acknowledged) <= set(arrived)
+    assert {word for word, times in arrived.items() if times > 1} == set()
+    assert len(arrived) <= visitors.asked
+    # A process that is killed while it sends leaves a request that cannot be read.
+    whole = [event for event in sandbox.refused if event.payload is not None]
+    assert {event.refusal.reason for event in whole} <= {"injected"}
+
+
+def assert_holds_nothing(pid, sandbox, box):
+    assert [name for name in open_files(pid) if str(box.parent) in name] == []
+    assert connections_to(pid, sandbox.url) == set()
+    assert [name for name in threads(pid) if "capi" in name] == []
+    assert len(threads(pid)) == 1
+
+
+@pytest.mark.fault("A3", "A7", "A8", "A10")
+@pytest.mark.parametrize(("shop", "kind"), SERVERS)
+def test_what_was_answered_arrives_once(shop, kind, serve, sandbox, box):
+    """Workers of gunicorn and uvicorn are killed at random while visitors come, then nobody
+    answers any more and the server is told to end by SIGTERM.
+
+    It ends within what it promises. Everything that was answered with 200 arrives after the
+    next start and counts once. A master that has loaded the app holds no file, no connection
+    and no thread of ours.
+    """
+    server = serve(kind, shop)
+    visitors = Visitors(server)
+    visitors.come(5)
+    if server.workers():
+        assert storm(server, visitors, STORM_SECONDS) > 0
+    else:
+        server.close()
+        visitors.server = server = serve(kind, shop)
+    if "gunicorn" in kind:
+        server.wait_for_workers(2)
+    if "--preload" in kind:
+        assert_holds_nothing(server.process.pid, sandbox, box)
+
+    # Nobody answers any more, and the server is told to end.
+    sandbox.inject(Fault.hang(times=None))
+    visitors.come(5)
+    assert server.stop() < EXIT_TIMEOUT + 1 + SLACK, server.said()
+    sandbox.clear_faults()
+
+    # A page without an event is enough for the rest to go out.
+    visitors.server = serve(kind.replace("-w 2", "-w 1"), shop)
+    wait_for(sandbox, visitors.acknowledged)
+    assert_counted_once(sandbox, visitors)
+    assert visitors.server.stop() < EXIT_TIMEOUT + 1 + SLACK, visitors.server.said()
+    with contextlib.closing(sqlite3.connect(box)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
+
+
+@pytest.mark.fault("A9")
+@pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2"])
+def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, sandbox):
+    """gunicorn replaces each worker after two requests, fifty times.
+
+    All of the 100 events arrive, once each.
+    """
+    if "--preload" not in kind and STORM_SECONDS < 10:
+        pytest.skip("loads the shop fifty times: CAPI_STORM_SECONDS is below 10")
+    server = serve(f"{kind} --max-requests 2")
+    visitors = Visitors(server)
+    visitors.come(100)
+    wait_for(sandbox, visitors.acknowledged)
+    assert set(searches(sandbox)) == set(visitors.acknowledged)
+    assert len(visitors.acknowledged) == 100
+    assert_counted_once(sandbox, visitors)
+
+
+@pytest.mark.fault("A7")
+def test_what_waits_in_memory_leaves_before_the_end(serve, sandbox):
+    """gunicorn is told to end while events wait in the memory of its workers.
+
+    They leave first, within the time the settings allow for it.
+    """
+    server = serve("gunicorn -w 2 --threads 4", OUTBOX="memory", EXIT_TIMEOUT=20)
+    sandbox.inject(Fault.latency(0.5, times=2))
+    visitors = Visitors(server)
+    visitors.come(20)
+    assert server.stop() < 20
+    assert set(searches(sandbox)) == set(visitors.acknowledged)
+
+
+@pytest.mark.fault("A7")
+@pytest.mark.parametrize("kind", ["gunicorn -k gevent", "gunicorn --threads 2"])
+def test_what_waits_in_memory_does_not_delay_the_end(kind, serve, sandbox):
+    """gunicorn is told to end while events wait in memory and the other side never answers.
+
+    It ends in time all the same.
+    """
+    sandbox.inject(Fault.hang(times=None))
+    server = serve(kind, OUTBOX="memory")
+    visitors = Visitors(server)
+    visitors.come(4)
+    sandbox.wait_for_requests(1)
+    assert server.stop() < EXIT_TIMEOUT + 1 + SLACK
+
+
+@pytest.mark.fault("A13", "A3")
+@pytest.mark.parametrize("loading", ["", "--lazy-apps"])
+def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sandbox, box):
+    """uWSGI runs without threads, and its workers are killed while visitors come.
+
+    Everything answered with 200 is in the file, a warning says that nobody sends there, and
+    another process delivers all of it, once each.
+    """
+    server = serve(f"uwsgi --processes 2 {loading}")
+    visitors = Visitors(server)
+    visitors.come(5)
+    storm(server, visitors, STORM_SECONDS / 2)
+    if loading:
+        server.wait_for_workers(2)
+    sandbox.inject(Fault.hang(times=None))
+    visitors.come(2)
+    assert server.stop() < EXIT_TIMEOUT + 1 + SLACK, server.said()
+    sandbox.clear_faults()
+    meta = {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "t", "API_URL": sandbox.url}
+    client = configure(
+        {
+            "DESTINATIONS": {"meta": meta},
+            "CONSENT": {"DEFAULT": "granted"},
+            "DELIVERY": {"OUTBOX": f"sqlite:///{box}", "MAX_ATTEMPTS": 1000},
+        }
+    )
+    assert client.flush(30), client.stats()
+    client.close()
+    wait_for(sandbox, visitors.acknowledged)
+    assert_counted_once(sandbox, visitors)
+    if "Python threads support is disabled" in server.said():
+        assert server.said().count("uWSGI runs without threads") >= 1

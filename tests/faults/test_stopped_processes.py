@@ -1,0 +1,139 @@
+"""Processes that stand still for a while, and those that leave children behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from capi_plugins import configure
+from capi_plugins.sandbox import Fault, Sandbox
+from tests.faults.clocks import WallClock
+from tests.faults.orders import Customers, Orders, copies
+from tests.faults.shop_process import event
+from tests.faults.shop_settings import settings
+from tests.faults.shops import PATIENT
+from tests.outbox.other_process import delivery, ids
+
+
+def take(outbox):
+    return list(outbox.take("paper", limit=100, max_bytes=10**6, now=time.time()))
+
+
+@pytest.mark.fault("A6")
+def test_while_the_sender_stands_still_nobody_else_sends_and_nobody_is_slowed(
+    run_shop, sandbox, path, until
+):
+    """The process that sends is stopped with SIGSTOP for two seconds while a batch of its own is on
+    its way, and another process captures events all the time.
+
+    Nobody else sends meanwhile, and capturing is no slower than promised. When the process goes on,
+    everything is there within seconds, and nothing was sent twice.
+    """
+    sandbox.inject(Fault.late_answer(1))
+    sender = run_shop(TIMEOUT=60)
+    sandbox.wait_for(1)
+    sender.signal(signal.SIGSTOP)
+    client = configure(settings(sandbox.url, path, **PATIENT))
+    until_then = time.monotonic() + 2
+    took = []
+    number = 0
+    while time.monotonic() < until_then:
+        began = time.perf_counter()
+        client.capture(event(f"meanwhile-{number}"))
+        took.append(time.perf_counter() - began)
+        number += 1
+        time.sleep(0.005)
+    took.sort()
+    assert len(sandbox.requests) == 1
+    # 50 ms is what a locked file may cost; the rest is for a busy machine.
+    assert took[len(took) * 95 // 100] < 0.06
+    assert client.stats().waiting >= number
+    sender.signal(signal.SIGCONT)
+    went_on = time.monotonic()
+    until(lambda: {f"meanwhile-{each}" for each in range(number)} <= set(copies(sandbox)))
+    assert time.monotonic() - went_on < 6
+    assert sender.end() == 0
+    assert client.flush(20)
+    client.close()
+    assert set(sender.promised()) <= set(copies(sandbox))
+    assert not any(found.duplicate for found in sandbox.events)
+
+
+@pytest.mark.fault("A14")
+def test_a_child_of_the_sender_does_not_inherit_its_right(open_outbox, others):
+    """A process that sends starts a program that lives on, and is killed.
+
+    Another process is the sender at once, and gets the batch that was on its way.
+    """
+    other = others()
+    other.ask("put('1')")
+    other.ask("take()")
+    child = other.ask("__import__('subprocess').Popen(['sleep', '60'], stdout=-3).pid")
+    try:
+        other.kill()
+        assert ids(take(open_outbox())) == ["1"]
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.fault("A6")
+def test_a_stopped_sender_stays_the_only_one_and_its_answer_counts(open_outbox, others):
+    """The process that sends is stopped with SIGSTOP, another stores an event, and the first goes
+    on with the news that its batch was accepted.
+
+    The other may not send meanwhile, and what was accepted is not sent again.
+    """
+    outbox, other = open_outbox(), others()
+    other.ask("put('1', '2')")
+    assert other.ask("take(limit=1)") == ["1"]
+    other.signal(signal.SIGSTOP)
+    assert take(outbox) == []
+    stored = outbox.put([delivery("3")])
+    assert not stored.refused
+    assert outbox.stats().in_memory == 0
+    other.tell("outbox.delivered(held)")
+    other.signal(signal.SIGCONT)
+    other.hear()
+    assert ids(take(outbox)) == ["2", "3"]
+
+
+@pytest.mark.fault("A21")
+def test_a_process_that_is_frozen_for_an_hour_goes_on_where_it_was(tmp_path, box, until):
+    """A server is stopped with SIGSTOP right after an answer, the other side closes its connection
+    and comes back, the clock of the server goes on by an hour, and SIGCONT thaws it.
+
+    It sends what it had over a new connection; the event counts once and has the time it happened
+    at. Neither the visitor before nor the one after notices.
+    """
+    with Sandbox() as first:
+        clock = WallClock(tmp_path)
+        orders = Orders(tmp_path, first.url, box, MAX_ATTEMPTS=1000)
+        orders.environ |= clock.environ
+        server = orders.serve("gunicorn -w 1")
+        customers = Customers(server)
+        customers.come(1)
+        first.wait_for(1)
+        # It holds the next one back, so that nothing has left when it is frozen.
+        first.inject(Fault.hang(times=None))
+        customers.come(1)
+        frozen = [server.process.pid, *server.workers()]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        port = int(first.url.rsplit(":", 1)[1].split("/")[0])
+    clock.set(3600)
+    with Sandbox(port=port) as second:
+        try:
+            for pid in reversed(frozen):
+                os.kill(pid, signal.SIGCONT)
+            second.wait_for(1, timeout=20)
+            assert set(copies(second)) == {customers.acknowledged[1]}
+            assert len(second.events) == 1
+            [found] = copies(second)[customers.acknowledged[1]]
+            assert abs(found["event_time"] - time.time()) < 60
+            assert server.get("/nowhere/") == 404
+            until(lambda: orders.waiting() == 0)
+        finally:
+            orders.close()

@@ -1,0 +1,1 @@
+"""Nobody has an account yet."""

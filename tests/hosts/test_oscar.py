@@ -1,0 +1,248 @@
+"""A shop with django-oscar: INSTALLED_APPS, MIDDLEWARE, and a CAPI of destinations and consent."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+
+import pytest
+
+from tests.hosts.hosting import HERE, SERVERS
+from tests.hosts.visitors import sha256
+
+DUNE = "/catalogue/dune_1/"
+EMMA = "/catalogue/emma_2/"
+ADDRESS = {
+    "first_name": "Jane",
+    "last_name": "Doe",
+    "line1": "Invalidenstr. 116",
+    "line4": "Berlin",
+    "postcode": "10115",
+    "country": "DE",
+    "phone_number": "+49 30 901820",
+}
+PERSON = {
+    "em": "jane@example.com",
+    "ph": "4930901820",
+    "fn": "jane",
+    "ln": "doe",
+    "ct": "berlin",
+    "zp": "10115",
+    "country": "de",
+}
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+def put_into_basket(visitor, page, product, quantity):
+    visitor.get(page)
+    referrer = {"Referer": visitor.host.url + page}
+    visitor.post(f"/basket/add/{product}/", quantity=quantity, headers=referrer)
+    visitor.get(page, **referrer)
+
+
+def give_address(visitor):
+    visitor.follow(visitor.post("/checkout/shipping-address/", **ADDRESS))
+    visitor.get("/checkout/preview/")
+
+
+def place_order(visitor):
+    """Place the order, reload the thank-you page, and return the order's number."""
+    page = visitor.follow(visitor.post("/checkout/preview/", action="place_order"))
+    visitor.get("/checkout/thank-you/")
+    return re.search(r"<strong>(\d+)</strong>", page.text)[1]
+
+
+def buy_as_guest(visitor):
+    put_into_basket(visitor, DUNE, 1, 2)
+    put_into_basket(visitor, EMMA, 2, 1)
+    visitor.post("/basket/vouchers/add/", code="TEN")
+    visitor.get("/checkout/")
+    visitor.follow(visitor.post("/checkout/", username="jane@example.com", options="anonymous"))
+    give_address(visitor)
+    return place_order(visitor)
+
+
+def sign_in(visitor, name):
+    visitor.get("/accounts/login/")
+    visitor.follow(
+        visitor.post(
+            "/accounts/login/",
+            **{
+                "login-username": f"{name}@shop.example",
+                "login-password": "secret-pass-1",
+                "login_submit": "Log In",
+            },
+        )
+    )
+
+
+@pytest.fixture
+def shop(serve):
+    return serve("oscar")
+
+
+def test_the_configuration_is_what_the_documentation_says():
+    source = (HERE / "oscar/host_settings.py").read_text()
+    ours = next(node for node in ast.parse(source).body if isinstance(node, ast.If))
+    names = [ast.unparse(node.targets[0]) for node in ours.body if isinstance(node, ast.Assign)]
+    changed = [ast.unparse(node.target) for node in ours.body if isinstance(node, ast.AugAssign)]
+    assert (changed, names) == (["INSTALLED_APPS", "MIDDLEWARE"], ["CAPI"])
+    (capi,) = [node.value for node in ours.body if isinstance(node, ast.Assign)]
+    assert [ast.literal_eval(key) for key in capi.keys] == ["DESTINATIONS", "CONSENT"]
+    project = {path.name for path in (HERE / "oscar").glob("*.py")}
+    assert project == {"host_settings.py", "host_urls.py", "seed.py"}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_guest_buys(serve, visit, server):
+    shop = serve("oscar", server=server)
+    guest = visit(shop)
+    guest.get("/search/?q=")
+    guest.get("/search/?q=dune")
+    guest.get("/search/?q=dune&page=1")
+    number = buy_as_guest(guest)
+    assert guest.counts() == {
+        "Search": 2,
+        "ViewContent": 2,
+        "AddToCart": 2,
+        "InitiateCheckout": 1,
+        "AddPaymentInfo": 1,
+        "Purchase": 1,
+    }
+    (purchase,) = guest.events("Purchase")
+    assert purchase["event_id"] == f"Purchase.{number}"
+    assert purchase["action_source"] == "website"
+    # 2 x 9.99 + 5.00, less ten percent.
+    assert purchase["custom_data"] == {
+        "value": 22.48,
+        "currency": "GBP",
+        "order_id": number,
+        "num_items": 3,
+        "content_type": "product",
+        "contents": [
+            {"id": "1", "quantity": 2, "item_price": 9.99},
+            {"id": "2", "quantity": 1, "item_price": 5},
+        ],
+    }
+    assert purchase["user_data"] == {
+        **{key: [sha256(text)] for key, text in PERSON.items()},
+        "client_ip_address": guest.ip,
+        "client_user_agent": purchase["user_data"]["client_user_agent"],
+        "fbp": guest.fbp,
+        "fbc": guest.fbc,
+    }
+    added = [event["custom_data"] for event in guest.events("AddToCart")]
+    assert [data["value"] for data in added] == [19.98, 5]
+    assert added[0]["contents"] == [{"id": "1", "quantity": 2, "item_price": 9.99}]
+    (started,) = guest.events("InitiateCheckout")
+    assert started["custom_data"]["value"] == 22.48
+    assert started["user_data"]["em"] == [sha256("jane@example.com")]
+    assert {event["custom_data"]["search_string"] for event in guest.events("Search")} == {"dune"}
+    assert [event["custom_data"]["value"] for event in guest.events("ViewContent")] == [9.99, 5]
+    ids = [event["event_id"] for event in shop.settled()]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_order_is_one_purchase(shop, visit):
+    guest = visit(shop)
+    numbers = {buy_as_guest(guest) for _ in range(2)}
+    assert len(numbers) == 2
+    assert {event["custom_data"]["order_id"] for event in guest.events("Purchase")} == numbers
+    assert guest.counts()["Purchase"] == 2
+
+
+def test_a_customer_registers_and_buys(shop, visit):
+    customer = visit(shop)
+    customer.get("/accounts/login/")
+    fields = {"email": "newcomer@example.com", "password1": "secret-pass-1"}
+    fields = {f"registration-{key}": value for key, value in fields.items()}
+    fields |= {"registration-password2": "secret-pass-1", "registration_submit": "Register"}
+    customer.follow(customer.post("/accounts/login/", **fields))
+    put_into_basket(customer, EMMA, 2, 1)
+    customer.follow(customer.get("/checkout/", expect=302))
+    give_address(customer)
+    place_order(customer)
+    assert customer.counts() == {
+        "CompleteRegistration": 1,
+        "Login": 1,
+        "ViewContent": 1,
+        "AddToCart": 1,
+        "InitiateCheckout": 1,
+        "AddPaymentInfo": 1,
+        "Purchase": 1,
+    }
+    (registered,) = customer.events("CompleteRegistration")
+    (purchase,) = customer.events("Purchase")
+    assert registered["user_data"]["em"] == [sha256("newcomer@example.com")]
+    assert registered["user_data"]["external_id"] == purchase["user_data"]["external_id"]
+
+
+def test_signing_in_is_one_login(shop, visit):
+    customer = visit(shop)
+    sign_in(customer, "customer")
+    assert customer.counts() == {"Login": 1}
+    (login,) = customer.events("Login")
+    assert login["user_data"]["fn"] == [sha256("ada")]
+
+
+def test_a_basket_that_is_left_is_no_purchase(shop, visit):
+    guest = visit(shop)
+    put_into_basket(guest, DUNE, 1, 1)
+    guest.get("/checkout/")
+    guest.follow(guest.post("/checkout/", username="joe@example.com", options="anonymous"))
+    give_address(guest)
+    assert guest.counts() == {"ViewContent": 1, "AddToCart": 1, "InitiateCheckout": 1}
+
+
+@pytest.mark.parametrize("consent", [False, None], ids=["refused", "not asked"])
+def test_without_consent_nothing_leaves(shop, visit, consent):
+    guest = visit(shop, consent=consent)
+    number = buy_as_guest(guest)
+    sent = shop.settled()
+    assert guest.events() == []
+    assert f"Purchase.{number}" not in {event["event_id"] for event in sent}
+    assert guest.ip not in {event["user_data"].get("client_ip_address") for event in sent}
+
+
+def test_a_crawler_makes_no_events(shop, visit):
+    crawler = visit(shop, agent=GOOGLEBOT)
+    crawler.get(DUNE)
+    crawler.get("/search/?q=dune")
+    crawler.get("/catalogue/")
+    assert crawler.events() == []
+
+
+def test_staff_cancels_an_order(shop, visit):
+    guest, staff = visit(shop), visit(shop)
+    number = buy_as_guest(guest)
+    sign_in(staff, "staff")
+    staff.get(DUNE)
+    page = f"/dashboard/orders/{number}/"
+    staff.get(page)
+    staff.post(page, order_action="change_order_status", new_status="Cancelled")
+    sent = shop.settled()
+    names = Counter(e["event_name"] for e in sent if number in e["event_id"])
+    assert names["Purchase"] == 1
+    (cancelled,) = [e for e in sent if e["event_id"] == f"OrderCancelled.{number}"]
+    assert cancelled["custom_data"] == {
+        "value": 22.48,
+        "currency": "GBP",
+        "order_id": number,
+        "status": "Cancelled",
+    }
+    assert cancelled["user_data"]["em"] == [sha256("jane@example.com")]
+    # Before signing in nobody knows who it is.
+    (before,) = [event for event in sent if staff.ip == event["user_data"].get("client_ip_address")]
+    assert before["event_source_url"].endswith("/accounts/login/")
+
+
+def walk(visitor):
+    visitor.get("/search/?q=dune")
+    visitor.get("/nowhere/", expect=404)
+    return buy_as_guest(visitor)
+
+
+@pytest.mark.parametrize("capi", ["on", "hooks", "store"])
+def test_the_answers_are_those_of_the_shop_alone(unchanged, capi):
+    unchanged("oscar", walk, capi)

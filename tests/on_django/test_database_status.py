@@ -1,0 +1,131 @@
+"""``manage.py capi status`` on the database outbox: what other processes have found out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import attrs
+import pytest
+
+from capi_plugins.sandbox import Sandbox
+from tests.on_django import databases
+from tests.on_django.conftest import PROJECT, Tables
+
+
+@pytest.fixture
+def engine():
+    """One will do: the suites try the others."""
+    return "postgresql"
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(datasets={"1234567890": "right-token"}) as running:
+        yield running
+
+
+@pytest.fixture
+def manage(tables: Tables, sandbox):
+    def run(*arguments, token="right-token", tables=tables):
+        capi = {
+            "DESTINATIONS": {
+                "meta": {
+                    "DATASET_ID": "1234567890",
+                    "ACCESS_TOKEN": token,
+                    "API_URL": sandbox.url,
+                }
+            },
+            "CONSENT": {"DEFAULT": "granted"},
+            "DELIVERY": {"WORKER": "external"},
+            "AUTOLOAD": False,
+        }
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "manage.py", *arguments],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "BOOKSHOP_CAPI": json.dumps(capi),
+                "BOOKSHOP_DATABASES": json.dumps({"default": tables.settings}),
+                "NO_PROXY": "127.0.0.1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+LEAD = (
+    "import capi_django; capi_django.track('Lead', event_id='1', action_source='email', "
+    "user_data={'email': 'ada@example.com'})"
+)
+
+
+def status(done):
+    return json.loads(done.stdout)
+
+
+def test_another_process_knows_that_a_destination_is_stopped_and_that_it_is_mended(manage, sandbox):
+    assert manage("shell", "-v", "0", "-c", LEAD).returncode == 0
+    fresh = manage("capi", "status", "--json")
+    assert fresh.returncode == 0, fresh.stderr
+    assert status(fresh)["sender"] == "idle"
+    assert [each["state"] for each in status(fresh)["destinations"]] == ["not tried"]
+
+    for _ in range(3):
+        done = manage("capi", "deliver", "--once", token="wrong-token")
+        assert done.returncode in (0, 1), done.stderr
+    assert len(sandbox.requests) == 1
+
+    stopped = manage("capi", "status", "--json", token="wrong-token")
+    assert stopped.returncode == 1
+    (destination,) = status(stopped)["destinations"]
+    assert destination["state"] == "stopped"
+    assert "the access token is not valid" in destination["reason"]
+    assert status(stopped)["sender"] == "at work"
+    assert "wrong-token" not in stopped.stdout + stopped.stderr
+
+    assert manage("capi", "deliver", "--once").returncode == 0
+    mended = manage("capi", "status", "--json")
+    assert mended.returncode == 0
+    (destination,) = status(mended)["destinations"]
+    assert (destination["state"], status(mended)["waiting"]) == ("ok", 0)
+    assert [event.payload["event_id"] for event in sandbox.accepted()] == ["1"]
+
+
+def test_with_tables_of_an_earlier_release_status_does_without(manage, tables):
+    databases.migrated(tables.alias, "capi_django", "0001")
+    try:
+        done = manage("capi", "status", "--json")
+        assert done.returncode == 0, done.stderr
+        assert status(done)["sender"] == "unknown"
+        assert "the noticeboard cannot be read" in done.stderr
+    finally:
+        databases.migrated(tables.alias, "capi_django")
+
+
+def test_a_database_without_the_tables_is_an_error_of_check_and_of_status(manage, tables):
+    databases.migrated(tables.alias, "capi_django", "zero")
+    try:
+        for command in ("check", "status"):
+            done = manage("capi", command)
+            assert done.returncode == 1, done.stderr
+            told = " ".join(done.stdout.split())
+            assert "cannot be used: its tables are missing, run 'manage.py migrate" in told
+            assert "Traceback" not in done.stderr
+    finally:
+        databases.migrated(tables.alias, "capi_django")
+
+
+def test_a_database_that_is_down_is_an_error_of_check_and_of_status(manage, tables):
+    tables = attrs.evolve(tables, settings={**tables.settings, "PORT": "1"})
+    for command in ("check", "status"):
+        done = manage("capi", command, tables=tables)
+        assert done.returncode == 1, done.stderr
+        assert "cannot be used: OperationalError" in " ".join(done.stdout.split())
+        assert "Traceback" not in done.stderr
