@@ -64,6 +64,7 @@ class Client:
     ) -> None:
         self.settings = settings
         self.plugins = plugins
+        plugins.clients += 1
         self.destinations = destinations
         self.triggers = triggers
         self.sources = sources
@@ -79,11 +80,18 @@ class Client:
         )
         self.browser = BrowserHalf(settings.browser, self._pipeline, destinations, clock)
         self._capturing = Capturing(self, self._pipeline, self._delivering)
-        self._active = settings.enabled and bool(destinations)
+        self._active = settings.enabled and self.has_destinations
         store = self._capturing.store if self._active else None
         self._receiving = Receiving(self, store)
         self._closed = False
         self._at_exit = _close_at_exit(self)
+
+    @property
+    def has_destinations(self) -> bool:
+        """Whether there may be one: in the settings, or known to a plugin (tenants)."""
+        return bool(self.destinations) or any(
+            "capi_lookup_destination" in plugin.hooks for plugin in self.plugins.loaded()
+        )
 
     # ------------------------------------------------------------------ a request of the host
 
@@ -326,7 +334,7 @@ class Client:
     # ------------------------------------------------------------------ delivery
 
     def flush(self, timeout: float = 10.0) -> FlushResult:
-        """Wait until everything is delivered.
+        """Have everything delivered, by this process whatever ``WORKER`` says, and wait for it.
 
         Args:
             timeout: Most seconds to wait.

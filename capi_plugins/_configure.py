@@ -28,6 +28,7 @@ from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.settings import (
     IN_PROCESSES,
     WORKERS,
+    DeliverySettings,
     DestinationSettings,
     Section,
     Settings,
@@ -277,11 +278,14 @@ def _outbox(
 
     def memory(cls: type[MemoryOutbox]) -> OutboxFactory:
         return lambda _: cls(
-            max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
+            max_deliveries=delivery.queue_size,
+            max_bytes=delivery.queue_bytes,
+            retention=delivery.retention_seconds,
+            clock=clock,
         )
 
     if delivery.outbox.startswith("sqlite:"):
-        return _sqlite(delivery.outbox, clock, problems)
+        return _sqlite(delivery, clock, problems)
     known: dict[str, OutboxFactory] = {
         "auto": memory(MemoryOutbox),
         "memory": memory(MemoryOutbox),
@@ -316,8 +320,10 @@ def _outbox(
     return lambda: chosen(settings)
 
 
-def _sqlite(url: str, clock: Callable[[], float], problems: list[str]) -> Callable[[], Outbox]:
-    place, wrong = parse_place(url)
+def _sqlite(
+    delivery: DeliverySettings, clock: Callable[[], float], problems: list[str]
+) -> Callable[[], Outbox]:
+    place, wrong = parse_place(delivery.outbox)
     problems.extend(f"CAPI['DELIVERY']['OUTBOX'] {problem}" for problem in wrong)
 
     def make() -> Outbox:
@@ -325,7 +331,11 @@ def _sqlite(url: str, clock: Callable[[], float], problems: list[str]) -> Callab
         from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
 
         return SqliteOutbox(
-            place.path, max_bytes=place.max_bytes, power_safe=place.power_safe, clock=clock
+            place.path,
+            max_bytes=place.max_bytes,
+            power_safe=place.power_safe,
+            retention=delivery.retention_seconds,
+            clock=clock,
         )
 
     return make

@@ -100,6 +100,7 @@ class DeliverySettings:
         task_backend: Name of the backend in Django's ``TASKS``, when ``worker`` is ``tasks``.
         task_queue: Its queue.
         database: Where the outbox ``database`` is; None: where the host's routers say.
+        retention: Days for which dead letters are kept.
         grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
 
@@ -115,7 +116,13 @@ class DeliverySettings:
     task_backend: str = "default"
     task_queue: str = "default"
     database: str | None = None
+    retention: float = 7.0
     grace: float = 60.0
+
+    @property
+    def retention_seconds(self) -> float:
+        """How long dead letters are kept, seconds."""
+        return self.retention * 86_400.0
 
 
 @attrs.frozen(kw_only=True)
@@ -355,6 +362,7 @@ def _delivery(top: Section) -> DeliverySettings:
         task_backend=section.take("TASK_BACKEND", str, base.task_backend),
         task_queue=section.take("TASK_QUEUE", str, base.task_queue),
         database=section.take("DATABASE", str),
+        retention=float(number("RETENTION", base.retention, 0, 3650, real)),
         grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )
     if result.worker not in WORKERS:

@@ -28,7 +28,12 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     client, outbox = shared_outbox(current_door())
     given = {"external_id": external_id, "email": email, "phone": phone}
     hashes = _hashes(client, given)
-    before = outbox.stats()
+    problem = outbox.stats().problem
+    if problem is not None:
+        click.echo(
+            f"The outbox cannot be used: {problem}. Nothing was removed, try again.", err=True
+        )
+        raise click.exceptions.Exit(1)
     removed = outbox.forget(hashes)
     click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
     if client.settings.journal is not None:
@@ -37,9 +42,6 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     click.echo(
         "What a sender had in hand at this moment may have left: ask the destination to erase it."
     )
-    if before.problem is not None:
-        click.echo(f"The outbox cannot be used: {before.problem}. Try again.", err=True)
-        raise click.exceptions.Exit(1)
 
 
 def _hashes(client: Client, given: Mapping[str, Sequence[str]]) -> list[str]:

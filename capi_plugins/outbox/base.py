@@ -7,6 +7,9 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
+RETENTION = 7 * 86_400.0
+"""How long a dead letter is kept where nobody says otherwise, seconds."""
+
 
 @attrs.frozen(kw_only=True)
 class Delivery:

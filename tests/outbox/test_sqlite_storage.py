@@ -95,7 +95,7 @@ def test_nobody_but_sqlite_opens_the_file_once_it_exists(others):
 
 def test_the_log_is_moved_into_the_file_by_the_sender(open_outbox, path):
     outbox = open_outbox()
-    outbox._tidied = time.monotonic()
+    outbox._tidying._tidied = time.monotonic()
     for start in range(0, 2000, 200):
         outbox.put([delivery(str(start + n), payload=b"x" * 3000) for n in range(200)])
     wal = path.with_name(path.name + "-wal")
@@ -204,6 +204,21 @@ def test_what_is_in_memory_is_bounded_in_bytes(open_outbox, others):
     assert ids(stored.refused) == ["8", "9"]
 
 
+def test_a_person_is_erased_from_memory_though_the_file_is_locked(open_outbox, others, monkeypatch):
+    monkeypatch.setattr("capi_plugins.outbox.sqlite._SETTLE_BUDGET", 0.01)
+    outbox, other = open_outbox(), others()
+    outbox.put([delivery("before")])
+    other.ask(LOCK)
+    outbox.put([delivery("jane", payload=b"8c87b489"), delivery("john", payload=b"96d9632f")])
+    with pytest.raises(sqlite_file.Unavailable):
+        outbox.forget(["8c87b489"])
+    other.ask("c.execute('ROLLBACK') and 1")
+    outbox.close()
+    assert other.ask(
+        "sorted(item.event_id for item in outbox.take('paper', limit=9, max_bytes=9999, now=9e9))"
+    ) == ["before", "john"]
+
+
 def test_closing_stores_what_is_in_memory(open_outbox, others):
     outbox, other = open_outbox(), others()
     outbox.put([delivery("before")])
@@ -220,6 +235,7 @@ def test_what_was_delivered_is_not_sent_again_because_it_could_not_be_written_do
 ):
     monkeypatch.setattr("capi_plugins.outbox.sqlite._SETTLE_BUDGET", 0.01)
     outbox, other = open_outbox(), others()
+    outbox._tidying._tidied = time.monotonic()
     outbox.put([delivery("1"), delivery("2")])
     batch = take(outbox, limit=1)
     other.ask(LOCK)
@@ -371,7 +387,7 @@ def test_a_file_damaged_in_use_is_replaced_for_all_processes(open_outbox, others
     outbox, other = open_outbox(), others()
     outbox.put([delivery(str(number), payload=b"x" * 3000) for number in range(100)])
     other.ask("put('theirs')")
-    outbox._tidy()
+    outbox._tidying.tidy()
     other.ask("__import__('os').truncate(path, 8192)")
     assert other.ask("put('after')[2]") == []
     outbox.put([delivery("mine")])
