@@ -15,6 +15,7 @@ from capi_plugins import signals
 from capi_plugins._browser import BrowserAnswer, BrowserHalf
 from capi_plugins._capturing import Capturing
 from capi_plugins._delivery import Delivering, FlushResult
+from capi_plugins._noting import Noting
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
@@ -87,6 +88,7 @@ class Client:
         self._identify = identify
         remembering = Remembering(self, lambda: self._delivering.contexts, clock)
         self._capturing = Capturing(self, self._pipeline, self._delivering, remembering)
+        self._noting = Noting(self, self._capturing)
         self._active = settings.enabled and self.has_destinations
         store = self._capturing.store if self._active else None
         self._receiving = Receiving(self, store)
@@ -121,7 +123,7 @@ class Client:
             with contextlib.suppress(ValueError):
                 # A generator-based host may leave in another context than it came in.
                 current.reset(token)
-            self._finish(scope, [])
+            self._noting.finish(scope, [])
 
     def current_scope(self) -> RequestScope | None:
         """Return the scope of the request being handled, if it is this client's."""
@@ -180,24 +182,14 @@ class Client:
             about: Tells what the event is about; see ``subject``. Default: the event itself does.
             early_about: Tells it from what is known now; default: ``about``.
         """
-        if not self._active:
-            return
-        try:
-            scope = self.current_scope()
-            pending = Pending(build, confirmed=on_commit is None, subject=about)
-            if scope is not None and not self._keep(scope, pending):
-                return
-            if on_commit is not None:
-                if database is not None:
-                    held = self._capturing.hold(
-                        early or build, scope, database, early_about or about
-                    )
-                    pending.held = tuple(held)
-                on_commit(lambda: self._confirm(scope, pending))
-            elif scope is None:
-                self._capturing.capture_noted([pending], NO_REQUEST)
-        except Exception as error:
-            self.failed("note", error)
+        if self._active:
+            self._noting.note(
+                Pending(build, confirmed=on_commit is None, subject=about),
+                on_commit=on_commit,
+                database=database,
+                early=early or build,
+                early_about=early_about or about,
+            )
 
     def subject(
         self, trigger: Trigger, offer: Mapping[str, Any], *, fresh: bool = False
@@ -246,7 +238,7 @@ class Client:
                 matched = [Pending.of_trigger(*pair, self._identify) for pair in found]
             except Exception as error:
                 self.failed("matching triggers", error)
-        return self._finish(scope, matched)
+        return self._noting.finish(scope, matched)
 
     def browser_answer(
         self, scope: RequestScope, processed: Sequence[Processed], *, page: bool
@@ -265,36 +257,6 @@ class Client:
         except Exception as error:
             self.failed("the browser half", error)
         return BrowserAnswer()
-
-    def _finish(self, scope: RequestScope, matched: list[Pending]) -> list[Processed]:
-        scope.open = False
-        # What is not confirmed yet is captured when it is, without the scope's help.
-        noted, scope.pending = scope.pending, []
-        noted = [pending for pending in noted if pending.confirmed] + matched
-        created, scope.created = scope.created, []
-        try:
-            if noted or created:
-                return self._capturing.capture_noted(noted, scope.context, created)
-        except Exception as error:
-            self.failed("finish", error)
-        return []
-
-    def _keep(self, scope: RequestScope, pending: Pending) -> bool:
-        if len(scope.pending) < MOST_PENDING:
-            scope.pending.append(pending)
-            return True
-        reason = f"more than {MOST_PENDING} events in one request"
-        self._capturing.dropped(None, None, reason)
-        return False
-
-    def _confirm(self, scope: RequestScope | None, pending: Pending) -> None:
-        try:
-            pending.confirmed = True
-            if scope is None or not scope.open:
-                context = scope.context if scope else NO_REQUEST
-                self._capturing.capture_noted([pending], context)
-        except Exception as error:
-            self.failed("confirm", error)
 
     def user_data(self, user: object) -> UserData:
         """Read the match keys of a signed-in user, as ``CAPI["USER_DATA"]`` says; never raises.

@@ -20,6 +20,7 @@ from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
 from capi_plugins.builtin import builtin_plugins
 from capi_plugins.context_store import Identify
+from capi_plugins.delivery_settings import IN_PROCESSES, WORKERS
 from capi_plugins.destinations.base import Destination, Option
 from capi_plugins.exceptions import ConfigurationError, PluginError
 from capi_plugins.outbox.base import Outbox
@@ -27,8 +28,6 @@ from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.settings import (
-    IN_PROCESSES,
-    WORKERS,
     DeliverySettings,
     DestinationSettings,
     Section,

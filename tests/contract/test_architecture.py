@@ -151,6 +151,7 @@ def test_a_library_has_one_door(library, doors):
 
 LAYERS = [
     {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
+    {"delivery_settings"},
     {
         "browser",
         "site",
@@ -185,6 +186,7 @@ LAYERS = [
     {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},
     {"_remembering"},
     {"_capturing", "_receiving"},
+    {"_noting"},
     {"_client"},
     {"_configure"},
     {""},

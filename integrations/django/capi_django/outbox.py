@@ -25,7 +25,7 @@ from capi_django.context_store import DatabaseContextStore
 from capi_django.database import database, keeps, missing_tables
 from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
-from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
+from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
 from capi_plugins.outbox.base import (
     RETENTION,
     DeadLetter,
@@ -198,7 +198,7 @@ class DatabaseOutbox:
             self._polled_until.update(dict.fromkeys((item.destination for item in fresh), until))
         else:
             new = self._rows.admit(map(identity, fresh), now)
-            fresh, seen = _first_of_each(fresh, new)
+            fresh, seen = first_of_each(fresh, new)
             duplicates += seen
             self._rows.remove([item.key for item in seen if item.key is not None], [""])
             self._rows.mark_admitted([item.key for item in fresh if item.key is not None])
@@ -387,19 +387,6 @@ class DatabaseOutbox:
         finally:
             if opened and not connection.in_atomic_block:
                 connection.close()
-
-
-def _first_of_each(
-    deliveries: Sequence[Delivery], identities: Collection[str]
-) -> tuple[list[Delivery], list[Delivery]]:
-    """Part the first delivery of each of some identities from the rest."""
-    wanted = set(identities)
-    first: list[Delivery] = []
-    rest: list[Delivery] = []
-    for item in deliveries:
-        (first if identity(item) in wanted else rest).append(item)
-        wanted.discard(identity(item))
-    return first, rest
 
 
 def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:

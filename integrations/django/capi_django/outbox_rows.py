@@ -357,3 +357,21 @@ def _remove(rows: QuerySet[Any]) -> int:
     # Not delete(): with a receiver of post_delete in the host it would load and announce each row.
     remove: Callable[[str], int | None] = rows._raw_delete
     return remove(rows.db) or 0
+
+
+def first_of_each(
+    deliveries: Sequence[Delivery], identities: Collection[str]
+) -> tuple[list[Delivery], list[Delivery]]:
+    """Part the first delivery of each of some identities from the rest.
+
+    Args:
+        deliveries: All of them.
+        identities: Those of which one is wanted.
+    """
+    wanted = set(identities)
+    first: list[Delivery] = []
+    rest: list[Delivery] = []
+    for item in deliveries:
+        (first if identity(item) in wanted else rest).append(item)
+        wanted.discard(identity(item))
+    return first, rest
