@@ -157,6 +157,7 @@ LAYERS = [
         "context",
         "signals",
         "settings",
+        "place_settings",
         "toml_file",
         "journal",
         "_money",
