@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -66,6 +66,19 @@ class Section:
             self.wrong(key, f"must be {names}, not {type(value).__name__}")
             return default
         return value
+
+    def strings(self, key: str) -> list[str]:
+        """Return the texts in a list; what else is in it is reported.
+
+        Args:
+            key: Upper case, as written in the settings.
+        """
+        items: Sequence[Any] = self.take(key, (list, tuple, set, frozenset), ())
+        for number, item in enumerate(items):
+            if not isinstance(item, str):
+                kind = type(item).__name__
+                self.problems.append(f"{self.at(key)}[{number}] must be a string, not {kind}")
+        return [item for item in items if isinstance(item, str)]
 
     def done(self) -> None:
         """Report the keys nobody asked for."""

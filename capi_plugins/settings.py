@@ -14,15 +14,14 @@ from typing import Any, Self
 
 import attrs
 
-from capi_plugins.client_address import MOST_HOPS, parse_networks
 from capi_plugins.delivery_settings import DeliverySettings, read_delivery
+from capi_plugins.place_settings import read_proxies, read_url_prefix
 from capi_plugins.section import Section, suggest
 
 __all__ = ["DeliverySettings", "Section", "Settings", "suggest"]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
-_PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -162,14 +161,14 @@ class Settings:
             browser=_browser(top),
             delivery=read_delivery(top),
             context_days=_context_days(top),
-            trusted_proxies=_proxies(top),
+            trusted_proxies=read_proxies(top),
             plugins=tuple(top.take("PLUGINS", (list, tuple), ())),
-            disabled_plugins=frozenset(_strings(top, "DISABLED_PLUGINS")),
+            disabled_plugins=frozenset(top.strings("DISABLED_PLUGINS")),
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
             journal=_folder(top, "JOURNAL"),
-            url_prefix=_url_prefix(top),
+            url_prefix=read_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
         top.done()
@@ -189,16 +188,6 @@ def _below(start: str, value: Any) -> Any:
     return [_below(start, item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _strings(section: Section, key: str) -> list[str]:
-    items: Sequence[Any] = section.take(key, (list, tuple, set, frozenset), ())
-    for number, item in enumerate(items):
-        if not isinstance(item, str):
-            section.problems.append(
-                f"{section.at(key)}[{number}] must be a string, not {type(item).__name__}"
-            )
-    return [item for item in items if isinstance(item, str)]
-
-
 def _mappings(section: Section, key: str) -> list[Mapping[str, Any]]:
     items: Sequence[Any] = section.take(key, (list, tuple), ())
     for number, item in enumerate(items):
@@ -216,7 +205,7 @@ def _destinations(top: Section) -> dict[str, DestinationSettings]:
             continue
         section = Section(outer.at(name), data, top.problems)
         kind = section.take("KIND", str, name)
-        events = _strings(section, "EVENTS") if section.data.get("EVENTS") is not None else None
+        events = section.strings("EVENTS") if section.data.get("EVENTS") is not None else None
         options = {key: value for key, value in section.data.items() if key not in _GENERAL}
         found[name] = DestinationSettings(
             name=name,
@@ -257,7 +246,7 @@ def _exclude(top: Section) -> ExcludeSettings:
     # DESIGN writes these keys in lower case; both spellings are taken, so none is silently ignored.
     section.data = {name: section.data[key] for name, key in lower.items()}
     patterns = []
-    for number, text in enumerate(_strings(section, "paths")):
+    for number, text in enumerate(section.strings("paths")):
         try:
             patterns.append(re.compile(text))
         except re.error as error:
@@ -269,7 +258,7 @@ def _exclude(top: Section) -> ExcludeSettings:
         bots=section.take("bots", bool, default=True),
         prefetch=section.take("prefetch", bool, default=True),
         paths=tuple(patterns),
-        emails=tuple(_strings(section, "emails")),
+        emails=tuple(section.strings("emails")),
     )
     section.done()
     return result
@@ -281,7 +270,7 @@ def _recipes(top: Section) -> str | tuple[str, ...]:
         if value != "auto":
             top.wrong("RECIPES", "must be 'auto' or a list of recipe names")
         return "auto"
-    return tuple(_strings(top, "RECIPES"))
+    return tuple(top.strings("RECIPES"))
 
 
 def _browser(top: Section) -> BrowserSettings:
@@ -301,37 +290,6 @@ def _context_days(top: Section) -> float:
         section.wrong("DAYS", "must be between 0 (off) and 30")
     section.done()
     return float(days)
-
-
-def _proxies(top: Section) -> int | tuple[str, ...]:
-    value = top.take("TRUSTED_PROXIES", (int, list, tuple), 0)
-    if isinstance(value, int):
-        if not 0 <= value <= MOST_HOPS:
-            top.wrong(
-                "TRUSTED_PROXIES", f"must be a count from 0 to {MOST_HOPS}, or a list of networks"
-            )
-            return 0
-        return value
-    networks = []
-    for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
-        try:
-            parse_networks(text)
-        except ValueError as error:
-            top.problems.append(
-                f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
-                "'10.0.0.0/8', an address, 'cloudflare' or 'unix'"
-            )
-        else:
-            networks.append(text)
-    return tuple(networks)
-
-
-def _url_prefix(top: Section) -> str:
-    value: str = top.take("URL_PREFIX", str, "/capi")
-    if value and not _PREFIX.fullmatch(value):
-        top.wrong("URL_PREFIX", "must be a path such as '/capi', or '' for the root")
-        return "/capi"
-    return value.rstrip("/")
 
 
 def _plugin_options(top: Section) -> dict[str, Mapping[str, Any]]:

@@ -158,6 +158,7 @@ LAYERS = [
         "context",
         "signals",
         "settings",
+        "place_settings",
         "toml_file",
         "journal",
         "_money",
