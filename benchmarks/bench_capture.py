@@ -14,17 +14,20 @@ from __future__ import annotations
 import gc
 import logging
 import statistics
+import tempfile
 import time
 
 import django
 from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.test import override_settings
 from django.urls import path
 
-ROUNDS = 30
-REQUESTS = 60
+ROUNDS = 15
+REQUESTS = 40
 CLOSED = "http://127.0.0.1:9"
 HEADERS = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0.0.0 Safari/537.36",
@@ -69,12 +72,31 @@ def segment(get_response):
 
 
 OURS = "capi_django.middleware.CapiMiddleware"
+FOLDER = tempfile.TemporaryDirectory(prefix="capi-bench-")
+FILE = f"sqlite:///{FOLDER.name}/outbox.sqlite3"
+# Middleware, page, and the outbox.
 VARIANTS = {
-    "no-op middleware": (f"{__name__}.nothing", "/page/"),
-    "capi, no event": (OURS, "/api/"),
-    "capi, a PageView": (OURS, "/page/"),
-    "segment track()": (f"{__name__}.segment", "/page/"),
+    "no-op middleware": (f"{__name__}.nothing", "/page/", "memory"),
+    "capi, no event": (OURS, "/api/", "memory"),
+    "capi, a PageView, memory": (OURS, "/page/", "memory"),
+    "capi, a PageView, SQLite file": (OURS, "/page/", FILE),
+    "capi, a PageView, database": (OURS, "/page/", "database"),
+    "segment track(), memory": (f"{__name__}.segment", "/page/", "memory"),
 }
+
+
+def capi(outbox: str) -> dict:
+    return {
+        "DESTINATIONS": {"meta": {"DATASET_ID": "1", "ACCESS_TOKEN": "x", "API_URL": CLOSED}},
+        "CONSENT": {"DEFAULT": "granted"},
+        "TRUSTED_PROXIES": 1,
+        "DELIVERY": {
+            "OUTBOX": outbox,
+            "QUEUE_SIZE": 1_000_000,
+            "QUEUE_BYTES": 1_000_000_000,
+            "EXIT_TIMEOUT": 0,
+        },
+    }
 
 
 def configure() -> None:
@@ -84,42 +106,44 @@ def configure() -> None:
         ALLOWED_HOSTS=["*"],
         INSTALLED_APPS=["capi_django"],
         MIDDLEWARE=[],
-        CAPI={
-            "DESTINATIONS": {"meta": {"DATASET_ID": "1", "ACCESS_TOKEN": "x", "API_URL": CLOSED}},
-            "CONSENT": {"DEFAULT": "granted"},
-            "TRUSTED_PROXIES": 1,
-            "DELIVERY": {
-                "OUTBOX": "memory",
-                "QUEUE_SIZE": 1_000_000,
-                "QUEUE_BYTES": 1_000_000_000,
-                "EXIT_TIMEOUT": 0,
-            },
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": f"{FOLDER.name}/host.sqlite3",
+                "OPTIONS": {"init_command": "PRAGMA journal_mode=wal; PRAGMA synchronous=1;"},
+            }
         },
+        CAPI=capi("memory"),
     )
     django.setup()
+    call_command("migrate", verbosity=0)
 
 
 def measure() -> dict[str, list[float]]:
     browsers = {}
-    for name, (middleware, _) in VARIANTS.items():
+    for name, (middleware, _, _) in VARIANTS.items():
         with override_settings(MIDDLEWARE=[middleware]):
             browsers[name] = Browser(headers=HEADERS)
             browsers[name].get("/page/")  # loads the middleware
     times: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for _ in range(ROUNDS):
-        for name, (_, url) in VARIANTS.items():
+        for name, (_, url, outbox) in VARIANTS.items():
             browser = browsers[name]
-            gc.collect()
-            for _ in range(REQUESTS):
-                start = time.perf_counter()
-                browser.get(url)
-                times[name].append((time.perf_counter() - start) * 1e6)
+            with override_settings(CAPI=capi(outbox)):
+                browser.get(url)  # opens the outbox
+                gc.collect()
+                for _ in range(REQUESTS):
+                    start = time.perf_counter()
+                    browser.get(url)
+                    times[name].append((time.perf_counter() - start) * 1e6)
     return times
 
 
 def main() -> None:
     configure()
     times = measure()
+    connections.close_all()
+    FOLDER.cleanup()
     base = times["no-op middleware"]
     base_median, base_p99 = statistics.median(base), statistics.quantiles(base, n=100)[98]
     print(f"{ROUNDS * REQUESTS} requests each, us    median   added p50   added p99")

@@ -129,9 +129,10 @@ def floor(value: dict, texts: list[bytes]) -> bytes:
 
 
 def timed(function) -> float:
-    started = time.perf_counter()
+    # CPU time: what other programs take of the machine is nobody's cost here.
+    started = time.thread_time()
     function()
-    return (time.perf_counter() - started) / EVENTS * 1e6
+    return (time.thread_time() - started) / EVENTS * 1e6
 
 
 def their_runs(numbers: range, now: int) -> dict:

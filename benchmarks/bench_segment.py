@@ -4,12 +4,11 @@
     python benchmarks/bench_segment.py
 
 The messages are orders of a website with traits, cookies and three products, and orders of a phone
-with its device. Rounds alternate, so what else the machine does hits all alike; figures are
-medians. Beside them stands what Segment's own library for Python takes to make and queue the same
-order, without sending it.
+with its device. Rounds alternate; figures are medians of processor time. Beside them stands what
+Segment's own library for Python takes to make and queue the same order, without sending it.
 
-Ingest is measured by the processor's time of this process alone, with requests as the libraries
-send them, from the raw body to the answer; the outbox is a SQLite file, written before each answer.
+Ingest is measured with requests as the libraries send them, from the raw body to the answer; the
+outbox is a SQLite file, written before each answer.
 """
 
 from __future__ import annotations
@@ -111,9 +110,9 @@ def of_phone(number: int, now: int) -> dict:
 
 
 def timed(function) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     function()
-    return (time.perf_counter() - started) / MESSAGES * 1e6
+    return (time.process_time() - started) / MESSAGES * 1e6
 
 
 def by_segments_library(number: int):

@@ -11,36 +11,25 @@ import bench_payload as work
 from senders import Ours
 
 DEAD = "http://127.0.0.1:9"
-PUT_AT_ONCE = 1_000
+PUT_AT_ONCE = 500
+PAYLOAD = b"x" * 1_366  # as long as the events that are measured
 SAMPLES = 300
 
 
 def fill(most: int) -> None:
     """Queue events and show what one more costs with 1, 1,000 and all of them before it."""
     from capi_plugins import configure
-    from capi_plugins.outbox.base import Delivery
 
     with tempfile.TemporaryDirectory(prefix="capi-bench-") as folder:
         client = configure(Ours.settings(DEAD, "sqlite", Path(folder)))
         now = int(time.time())
-        payload = b"x" * 1_366  # as long as the events that are measured
         print(f"{'queued':>12}{'us in track(), p50':>20}{'p99':>8}{'MB of memory':>15}")
         queued = 0
         for goal in (1, 1_000, most):
             while queued < goal:
-                count = min(PUT_AT_ONCE, goal - queued)
-                client.delivering.put(
-                    [
-                        Delivery(
-                            destination="meta",
-                            event_name="Purchase",
-                            event_id=f"filling-{number}",
-                            payload=payload,
-                        )
-                        for number in range(queued, queued + count)
-                    ]
-                )
-                queued += count
+                numbers = range(queued, min(queued + PUT_AT_ONCE, goal))
+                store(client, [filling(number) for number in numbers])
+                queued += len(numbers)
             waits = []
             for _ in range(SAMPLES):
                 event = work.our_event(queued, now)
@@ -54,6 +43,23 @@ def fill(most: int) -> None:
         assert stats.waiting == queued, stats
         print(f"{stats.waiting:,} wait, {stats.in_memory} of them in memory")
         client.close(timeout=0)
+
+
+def filling(number: int):
+    from capi_plugins.outbox.base import Delivery
+
+    return Delivery(
+        destination="meta",
+        event_name="Purchase",
+        event_id=f"filling-{number}",
+        payload=PAYLOAD,
+    )
+
+
+def store(client, deliveries: list) -> None:
+    """Put until all are stored: a file that is busy is full after a thousand."""
+    while deliveries := list(client.delivering.put(deliveries).refused):
+        time.sleep(0.1)
 
 
 def memory() -> float:

@@ -10,8 +10,11 @@ import attrs
 
 from capi_plugins import signals
 from capi_plugins._delivery import Delivering
+from capi_plugins._once import is_told_twice
 from capi_plugins._pipeline import Pipeline, Processed
-from capi_plugins._scope import Build, Pending, RequestScope
+from capi_plugins._remembering import Remembering
+from capi_plugins._scope import About, Build, Pending, RequestScope
+from capi_plugins._subjects import Subject, subject_of_event
 from capi_plugins.context import NO_REQUEST, RequestContext
 from capi_plugins.events import Event
 from capi_plugins.exceptions import InvalidEvent
@@ -31,14 +34,24 @@ class Capturing:
         client: In whose name signals are sent.
         pipeline: The stages.
         delivering: The outbox and the worker.
+        remembering: The context store.
     """
 
-    def __init__(self, client: Client, pipeline: Pipeline, delivering: Delivering) -> None:
+    def __init__(
+        self,
+        client: Client,
+        pipeline: Pipeline,
+        delivering: Delivering,
+        remembering: Remembering,
+    ) -> None:
         self._client = client
         self._pipeline = pipeline
         self._delivering = delivering
+        self._remembering = remembering
 
-    def hold(self, build: Build, scope: RequestScope | None, database: str) -> Sequence[Delivery]:
+    def hold(
+        self, build: Build, scope: RequestScope | None, database: str, about: About | None
+    ) -> Sequence[Delivery]:
         """Have the outbox hold an event in an open transaction, as far as it is known.
 
         Nobody is told of it: what counts is what is captured in the end.
@@ -47,6 +60,7 @@ class Capturing:
             build: Makes the event.
             scope: The request.
             database: Name of the database whose transaction it is.
+            about: What the event is about.
         """
 
         def make() -> list[Delivery]:
@@ -57,6 +71,8 @@ class Capturing:
             if event is None:
                 return []
             context = scope.context_now() if scope else NO_REQUEST
+            context = self._remembering.restored(event, self._subject(about), context)
+            event = self._remembering.once_a_visit(event, context)
             processed = self._pipeline.process(event, context)
             return [delivery for result in processed if (delivery := _delivery(result))]
 
@@ -67,17 +83,27 @@ class Capturing:
             self._client.failed("holding an event", error)
             return ()
 
-    def capture_noted(self, noted: Sequence[Pending], context: RequestContext) -> list[Processed]:
-        """Build events and capture them.
+    def capture_noted(
+        self,
+        noted: Sequence[Pending],
+        context: RequestContext,
+        created: Sequence[About] = (),
+    ) -> list[Processed]:
+        """Build events, capture them, and remember whose request that was.
 
         Args:
             noted: What makes the events, and what the outbox holds of them.
             context: The request they happened in.
+            created: What the request made that may have events later.
 
         Returns:
             What became of them.
         """
         events: list[Event] = []
+        told: list[tuple[Event, Subject]] = []
+        contexts: list[RequestContext] = []
+        subjects = [subject for about in created if (subject := self._subject(about))]
+        made = {key for subject in subjects for key in subject.known_as()}
         held: list[tuple[Delivery, ...]] = []
         withdrawn: list[Delivery] = []
         for pending in noted:
@@ -93,16 +119,35 @@ class Capturing:
                 if event is None:
                     withdrawn += pending.held
                 else:
-                    events.append(event)
+                    subject = self._subject(pending.subject) or subject_of_event(event)
+                    if not made.isdisjoint(subject.known_as()):
+                        subject = attrs.evolve(subject, fresh=True)
+                    if is_told_twice(event, subject, told):
+                        self.dropped(event, None, "duplicate: another trigger made the same event")
+                        withdrawn += pending.held
+                        continue
+                    told.append((event, subject))
+                    subjects.append(subject)
+                    contexts.append(self._remembering.restored(event, subject, context))
+                    events.append(self._remembering.once_a_visit(event, contexts[-1]))
                     held.append(pending.held)
+        results: list[Processed] = []
         if events or withdrawn:
-            return self.capture(events, context, held, withdrawn)
-        return []
+            results = self.capture(events, contexts, held, withdrawn)
+        self._remembering.remember(subjects, context)
+        return results
+
+    def _subject(self, about: About | None) -> Subject | None:
+        try:
+            return about() if about else None
+        except Exception as error:
+            self._client.failed("telling what an event is about", error)
+            return None
 
     def capture(
         self,
         events: Sequence[Event],
-        context: RequestContext,
+        contexts: Sequence[RequestContext],
         held: Sequence[tuple[Delivery, ...]] = (),
         withdrawn: Sequence[Delivery] = (),
     ) -> list[Processed]:
@@ -110,11 +155,11 @@ class Capturing:
 
         Args:
             events: The events.
-            context: The request they happened in.
+            contexts: For each, the request it is taken for.
             held: What the outbox holds of each.
             withdrawn: What it holds besides and must not send.
         """
-        return self._capture(events, context, held, withdrawn)[0]
+        return self._capture(events, contexts, held, withdrawn)[0]
 
     def store(
         self, events: Sequence[Event], context: RequestContext, reasons: Sequence[str]
@@ -128,12 +173,12 @@ class Capturing:
         """
         for reason in reasons:
             self.dropped(None, None, reason)
-        return self._capture(events, context)[1]
+        return self._capture(events, [context] * len(events))[1]
 
     def _capture(
         self,
         events: Sequence[Event],
-        context: RequestContext,
+        contexts: Sequence[RequestContext],
         held: Sequence[tuple[Delivery, ...]] = (),
         withdrawn: Sequence[Delivery] = (),
     ) -> tuple[list[Processed], bool]:
@@ -141,7 +186,7 @@ class Capturing:
         stored = True
         queued: list[tuple[Event, Delivery]] = []
         withdrawn = list(withdrawn)
-        for number, event in enumerate(events):
+        for number, (event, context) in enumerate(zip(events, contexts, strict=True)):
             try:
                 signals.tell(signals.event_captured, self._client, event=event, context=context)
                 processed = self._pipeline.process(event, context)

@@ -20,10 +20,13 @@ from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
 from capi_plugins._receiving import Receiving
-from capi_plugins._scope import MOST_PENDING, Build, OnCommit, Pending, RequestScope, current
-from capi_plugins._triggers import Triggers
+from capi_plugins._remembering import Remembering
+from capi_plugins._scope import MOST_PENDING, About, Build, OnCommit, Pending, RequestScope, current
+from capi_plugins._subjects import Subject, subject_of
+from capi_plugins._triggers import Trigger, Triggers
 from capi_plugins._worker import Worker
 from capi_plugins.context import NO_REQUEST, FinishedRequest, RequestContext
+from capi_plugins.context_store import Identify
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
 from capi_plugins.exceptions import WebhookError
@@ -47,6 +50,7 @@ class Client:
         sources: The sources, by name.
         outbox: Makes the outbox of a process.
         user_lookups: Match keys and where they are on the signed-in user.
+        identify: Tells rows of the host's database from other values.
         clock: Seconds since the epoch.
     """
 
@@ -60,10 +64,12 @@ class Client:
         sources: Mapping[str, Source],
         outbox: Callable[[], Outbox],
         user_lookups: Mapping[str, Lookup],
+        identify: Identify = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         self.plugins = plugins
+        plugins.clients += 1
         self.destinations = destinations
         self.triggers = triggers
         self.sources = sources
@@ -78,12 +84,21 @@ class Client:
             clock=clock,
         )
         self.browser = BrowserHalf(settings.browser, self._pipeline, destinations, clock)
-        self._capturing = Capturing(self, self._pipeline, self._delivering)
-        self._active = settings.enabled and bool(destinations)
+        self._identify = identify
+        remembering = Remembering(self, lambda: self._delivering.contexts, clock)
+        self._capturing = Capturing(self, self._pipeline, self._delivering, remembering)
+        self._active = settings.enabled and self.has_destinations
         store = self._capturing.store if self._active else None
         self._receiving = Receiving(self, store)
         self._closed = False
         self._at_exit = _close_at_exit(self)
+
+    @property
+    def has_destinations(self) -> bool:
+        """Whether there may be one: in the settings, or known to a plugin (tenants)."""
+        return bool(self.destinations) or any(
+            "capi_lookup_destination" in plugin.hooks for plugin in self.plugins.loaded()
+        )
 
     # ------------------------------------------------------------------ a request of the host
 
@@ -131,12 +146,12 @@ class Client:
             event: The event, or its name.
             **fields: As in ``track``.
         """
+        if isinstance(event, Event):
+            return lambda: event
         now = self._clock()
 
         @functools.cache
         def build() -> Event:
-            if isinstance(event, Event):
-                return event
             return Event.from_dict({**fields, "event_name": event}, now=now)
 
         return build
@@ -148,6 +163,8 @@ class Client:
         on_commit: OnCommit | None = None,
         database: str | None = None,
         early: Build | None = None,
+        about: About | None = None,
+        early_about: About | None = None,
     ) -> None:
         """Note an event that is built later; never raises.
 
@@ -160,23 +177,49 @@ class Client:
                 database stores what is known now in the transaction, so that the event is sent
                 even if this process does not live to build it.
             early: Makes the event from what is known now; default: ``build``.
+            about: Tells what the event is about; see ``subject``. Default: the event itself does.
+            early_about: Tells it from what is known now; default: ``about``.
         """
         if not self._active:
             return
         try:
             scope = self.current_scope()
-            pending = Pending(build, confirmed=on_commit is None)
+            pending = Pending(build, confirmed=on_commit is None, subject=about)
             if scope is not None and not self._keep(scope, pending):
                 return
             if on_commit is not None:
                 if database is not None:
-                    held = self._capturing.hold(early or build, scope, database)
+                    held = self._capturing.hold(
+                        early or build, scope, database, early_about or about
+                    )
                     pending.held = tuple(held)
                 on_commit(lambda: self._confirm(scope, pending))
             elif scope is None:
                 self._capturing.capture_noted([pending], NO_REQUEST)
         except Exception as error:
             self.failed("note", error)
+
+    def subject(
+        self, trigger: Trigger, offer: Mapping[str, Any], *, fresh: bool = False
+    ) -> Subject:
+        """Tell what the event of a trigger is about, for ``note`` and ``created``.
+
+        Args:
+            trigger: The trigger.
+            offer: What its paths may start at.
+            fresh: Whether the row it is about was made just now.
+        """
+        return subject_of(trigger, offer, self._identify, fresh=fresh)
+
+    def created(self, about: About) -> None:
+        """Say that the current request made something that may have events later.
+
+        Args:
+            about: Tells what it made, at the end of the request.
+        """
+        scope = self.current_scope() if self._active else None
+        if scope is not None and len(scope.created) < MOST_PENDING:
+            scope.created.append(about)
 
     def joins(self, database: str) -> bool:
         """Whether an event noted now would be stored in an open transaction of a database.
@@ -199,9 +242,8 @@ class Client:
         matched: list[Pending] = []
         if self._active:
             try:
-                matched = [
-                    Pending(build, confirmed=True) for build in self.triggers.for_request(finished)
-                ]
+                found = self.triggers.for_request(finished)
+                matched = [Pending.of_trigger(*pair, self._identify) for pair in found]
             except Exception as error:
                 self.failed("matching triggers", error)
         return self._finish(scope, matched)
@@ -229,9 +271,10 @@ class Client:
         # What is not confirmed yet is captured when it is, without the scope's help.
         noted, scope.pending = scope.pending, []
         noted = [pending for pending in noted if pending.confirmed] + matched
+        created, scope.created = scope.created, []
         try:
-            if noted:
-                return self._capturing.capture_noted(noted, scope.context)
+            if noted or created:
+                return self._capturing.capture_noted(noted, scope.context, created)
         except Exception as error:
             self.failed("finish", error)
         return []
@@ -276,7 +319,7 @@ class Client:
         Returns:
             What became of it, for each destination.
         """
-        return self._capturing.capture([event], context) if self._active else []
+        return self._capturing.capture([event], [context]) if self._active else []
 
     def dry_run(self, event: Event, context: RequestContext = NO_REQUEST) -> list[Processed]:
         """Take one event through every stage and queue nothing."""
@@ -326,7 +369,7 @@ class Client:
     # ------------------------------------------------------------------ delivery
 
     def flush(self, timeout: float = 10.0) -> FlushResult:
-        """Wait until everything is delivered.
+        """Have everything delivered, by this process whatever ``WORKER`` says, and wait for it.
 
         Args:
             timeout: Most seconds to wait.

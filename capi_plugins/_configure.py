@@ -19,6 +19,7 @@ from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
 from capi_plugins.builtin import builtin_plugins
+from capi_plugins.context_store import Identify
 from capi_plugins.destinations.base import Destination, Option
 from capi_plugins.exceptions import ConfigurationError, PluginError
 from capi_plugins.outbox.base import Outbox
@@ -28,6 +29,7 @@ from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.settings import (
     IN_PROCESSES,
     WORKERS,
+    DeliverySettings,
     DestinationSettings,
     Section,
     Settings,
@@ -53,6 +55,7 @@ def configure(
     nudgings: Mapping[str, Nudging] | None = None,
     recipes: Mapping[str, object] | None = None,
     user_data: Mapping[str, Any] | None = None,
+    identify: Identify = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Client:
     """Make a client from settings.
@@ -64,6 +67,7 @@ def configure(
         nudgings: What an adapter adds to the values of ``CAPI["DELIVERY"]["WORKER"]``.
         recipes: Plugins that an adapter adds, by name; ``CAPI["RECIPES"]`` chooses among them.
         user_data: What an adapter reads from a user when ``CAPI["USER_DATA"]`` says nothing.
+        identify: How an adapter tells rows of the host's database from other values.
         clock: Seconds since the epoch.
 
     Raises:
@@ -98,7 +102,7 @@ def configure(
     destinations = _destinations(
         settings, types, os.environ if environ is None else environ, problems
     )
-    triggers = _triggers(settings, loaded, offered, problems)
+    triggers = _triggers(settings, loaded, offered, clock, problems)
     user_lookups = parse_user_data(settings, problems)
     make_nudger = _nudger(settings, nudgings or {}, problems)
     make_outbox = _outbox(settings, outboxes or {}, clock, problems)
@@ -112,6 +116,7 @@ def configure(
         sources=sources,
         outbox=make_outbox,
         user_lookups=user_lookups,
+        identify=identify,
         clock=clock,
     )
     made.append(client)
@@ -236,11 +241,15 @@ def _variable(name: str, option: Option) -> str:
 
 
 def _triggers(
-    settings: Settings, plugins: Plugins, offered: Iterable[str], problems: list[str]
+    settings: Settings,
+    plugins: Plugins,
+    offered: Iterable[str],
+    clock: Callable[[], float],
+    problems: list[str],
 ) -> list[Trigger]:
     found = []
     for number, data in enumerate(settings.triggers):
-        trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems)
+        trigger = parse_trigger(data, f"CAPI['TRIGGERS'][{number}]", problems, clock)
         if trigger is not None:
             found.append(trigger)
     recipes = plugins.triggers(settings)
@@ -257,7 +266,7 @@ def _triggers(
     for plugin, rules in recipes:
         mistakes: list[str] = []
         parsed = [
-            parse_trigger(data, f"{plugin}[{number}]", mistakes)
+            parse_trigger(data, f"{plugin}[{number}]", mistakes, clock)
             for number, data in enumerate(rules)
         ]
         if mistakes:
@@ -277,11 +286,14 @@ def _outbox(
 
     def memory(cls: type[MemoryOutbox]) -> OutboxFactory:
         return lambda _: cls(
-            max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
+            max_deliveries=delivery.queue_size,
+            max_bytes=delivery.queue_bytes,
+            retention=delivery.retention_seconds,
+            clock=clock,
         )
 
     if delivery.outbox.startswith("sqlite:"):
-        return _sqlite(delivery.outbox, clock, problems)
+        return _sqlite(delivery, clock, problems)
     known: dict[str, OutboxFactory] = {
         "auto": memory(MemoryOutbox),
         "memory": memory(MemoryOutbox),
@@ -316,8 +328,10 @@ def _outbox(
     return lambda: chosen(settings)
 
 
-def _sqlite(url: str, clock: Callable[[], float], problems: list[str]) -> Callable[[], Outbox]:
-    place, wrong = parse_place(url)
+def _sqlite(
+    delivery: DeliverySettings, clock: Callable[[], float], problems: list[str]
+) -> Callable[[], Outbox]:
+    place, wrong = parse_place(delivery.outbox)
     problems.extend(f"CAPI['DELIVERY']['OUTBOX'] {problem}" for problem in wrong)
 
     def make() -> Outbox:
@@ -325,7 +339,11 @@ def _sqlite(url: str, clock: Callable[[], float], problems: list[str]) -> Callab
         from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
 
         return SqliteOutbox(
-            place.path, max_bytes=place.max_bytes, power_safe=place.power_safe, clock=clock
+            place.path,
+            max_bytes=place.max_bytes,
+            power_safe=place.power_safe,
+            retention=delivery.retention_seconds,
+            clock=clock,
         )
 
     return make

@@ -12,8 +12,10 @@ from typing import Protocol
 import attrs
 
 from capi_plugins._worker import Worker
+from capi_plugins.context_store import ContextStore, MemoryContextStore
 from capi_plugins.outbox.base import (
     Delivery,
+    KeepsContexts,
     Make,
     Outbox,
     OutboxStats,
@@ -59,6 +61,9 @@ class _Process:
         self.worker = worker
         self.nudger = nudger
         self.begun = False
+        self.contexts: ContextStore = (
+            outbox.contexts if isinstance(outbox, KeepsContexts) else MemoryContextStore()
+        )
 
 
 class Delivering:
@@ -190,17 +195,21 @@ class Delivering:
         return self._threads
 
     def flush(self, timeout: float) -> int:
-        """Wait until everything is delivered; return how many deliveries still wait."""
+        """Have everything delivered, from here; return how many deliveries still wait."""
         process = self._process()
-        if not process.outbox.inline:
-            return process.worker.flush(timeout)
-        process.worker.run_inline(timeout=timeout)
-        return process.outbox.stats().waiting
+        # Who leaves the sending to others must not have become a sender by this.
+        here = process.outbox.inline or not self._sends()
+        return process.worker.flush(timeout, here=here)
 
     @property
     def outbox(self) -> Outbox:
         """The outbox of this process."""
         return self._process().outbox
+
+    @property
+    def contexts(self) -> ContextStore:
+        """Where this process keeps contexts of shoppers: beside the deliveries."""
+        return self._process().contexts
 
     def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
         """Send what all processes of the outbox put, and do nothing else.

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import attrs
 
+from capi_plugins._money import major_units
+
 _MOST_ITEMS = 500
-_SPEC_KEYS = ("VALUE", "EACH")
+_SPEC_KEYS = ("VALUE", "EACH", "PATH")
 
 
 class _Nowhere:
@@ -29,9 +31,9 @@ NOWHERE: Final = _Nowhere()
 def resolve(path: str, offer: Mapping[str, Any]) -> Any:
     """Follow a path.
 
-    Each step is a dictionary key, else an attribute, else an index. Callables without arguments
-    are called, except classes and what Django's ``alters_data`` and ``do_not_call_in_templates``
-    forbid. Werkzeug's ``LocalProxy`` is unwrapped.
+    Each step is a dictionary key, else an attribute, else an index; a dictionary's methods are no
+    values of it. Callables without arguments are called, except classes and what Django's
+    ``alters_data`` and ``do_not_call_in_templates`` forbid. Werkzeug's ``LocalProxy`` is unwrapped.
 
     Args:
         path: Names joined by dots; the first is one of the names offered.
@@ -40,29 +42,40 @@ def resolve(path: str, offer: Mapping[str, Any]) -> Any:
     Returns:
         The value, or ``NOWHERE``. Whatever the host's objects raise leads nowhere.
     """
+    found = walk(path, offer)
+    return found[-1] if len(found) == path.count(".") + 1 else NOWHERE
+
+
+def walk(path: str, offer: Mapping[str, Any]) -> list[Any]:
+    """Return every value on the way of a path, as far as it leads; see ``resolve``."""
     first, *rest = path.split(".")
+    found: list[Any] = []
     try:
-        if first not in offer:
-            return NOWHERE
-        value = _called(offer[first])
-        for step in rest:
-            value = _step(value, step)
-            if value is NOWHERE:
-                return NOWHERE
-            value = _called(value)
+        if first in offer:
+            value = _called(offer[first])
+            for step in rest:
+                if value is NOWHERE:
+                    return found
+                found.append(value)
+                value = _called(_step(value, step))
+            if value is not NOWHERE:
+                found.append(value)
     except Exception:
-        return NOWHERE
-    return value
+        return found
+    return found
 
 
 def _step(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         # Asking first: indexing a defaultdict would change the host's object.
         if name in value:
             return value[name]
         if name.isdecimal() and int(name) in value:
             return value[int(name)]
-    elif hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
+        # No method: ``items`` of an order without items would be a list of its other values.
+        found = getattr(value, name, NOWHERE)
+        return NOWHERE if callable(found) else found
+    if hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
         try:
             return value[name]
         except Exception:  # noqa: S110 - not a key: an attribute or an index comes next
@@ -73,6 +86,14 @@ def _step(value: Any, name: str) -> Any:
         if name.isdecimal():
             return value[int(name)]
     return NOWHERE
+
+
+def _is_mapping(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return True
+    # Django's session is one in all but name.
+    cls = type(value)
+    return hasattr(cls, "keys") and hasattr(cls, "__getitem__") and hasattr(cls, "__contains__")
 
 
 def _called(value: Any) -> Any:
@@ -101,6 +122,7 @@ class Lookup:
         literal: The value itself, when ``is_literal``.
         is_literal: Whether the value stands in the settings.
         each: Path of a list, for ``EACH``.
+        currency: The value is an amount in minor units of this currency.
         items: For ``EACH``: what each item gives, by name; the item is offered as ``item``, and
             the key as ``key`` where the list is a mapping.
         entries: The entries of a list that is written out, each by name.
@@ -110,6 +132,7 @@ class Lookup:
     literal: Any = None
     is_literal: bool = False
     each: str | None = None
+    currency: Lookup | None = None
     items: tuple[tuple[str, Lookup], ...] = ()
     entries: tuple[tuple[tuple[str, Lookup], ...], ...] = ()
 
@@ -132,10 +155,19 @@ class Lookup:
             if value is NOWHERE:
                 nowhere.append(path)
             elif value is not None and not (isinstance(value, str) and not value):
-                return value
+                return self._read(value, path, offer, lost)
         if len(nowhere) == len(self.paths):
             lost.extend(nowhere)
         return None
+
+    def _read(self, value: Any, path: str, offer: Mapping[str, Any], lost: list[str]) -> Any:
+        if self.currency is not None:
+            amount = major_units(value, self.currency.find(offer, lost))
+            if amount is None:
+                lost.append(path)
+            return amount
+        # Phone numbers of django-phonenumber-field print themselves as people write them.
+        return value.as_e164 if hasattr(type(value), "as_e164") else value
 
     def _list(self, offer: Mapping[str, Any], lost: list[str]) -> list[dict[str, Any]] | None:
         found = resolve(self.each or "", offer)
@@ -174,8 +206,9 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
     """Read what a setting says of where its value is.
 
     Args:
-        value: A path, a list of paths, ``{"VALUE": x}``, ``{"EACH": path, name: lookup, ...}``, or
-            a list of ``{name: lookup, ...}``.
+        value: A path, a list of paths, ``{"VALUE": x}``, ``{"EACH": path, name: lookup, ...}``,
+            ``{"PATH": path, "AS": "minor_units", "CURRENCY": lookup}``, or a list of
+            ``{name: lookup, ...}``.
         path: Where it stands in the settings, for problems.
         problems: Receives sentences about mistakes.
     """
@@ -189,6 +222,10 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
     if isinstance(value, Mapping):
         if set(value) == {"VALUE"}:
             return Lookup(literal=value["VALUE"], is_literal=True)
+        if set(value) == {"PATH", "AS", "CURRENCY"} and value["AS"] == "minor_units":
+            currency = parse_lookup(value["CURRENCY"], f"{path}['CURRENCY']", problems)
+            read = parse_lookup(value["PATH"], f"{path}['PATH']", problems)
+            return attrs.evolve(read, currency=currency)
         if isinstance(value.get("EACH"), str):
             rest = {name: item for name, item in value.items() if name != "EACH"}
             items = _fields(rest, path, problems)
@@ -197,7 +234,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
             return Lookup(each=_checked(value["EACH"], path, problems), items=items)
     problems.append(
         f"{path} must be a path like 'order.number', a list of paths, "
-        "{'VALUE': literal}, {'EACH': path, ...} or a list of {name: path, ...}"
+        "{'VALUE': literal}, {'EACH': path, ...}, a list of {name: path, ...} or "
+        "{'PATH': path, 'AS': 'minor_units', 'CURRENCY': path}"
     )
     return Lookup(is_literal=True)
 

@@ -99,6 +99,7 @@ class Plugins:
 
     def __init__(self, settings: Settings, builtins: Mapping[str, object], failed: Failed) -> None:
         self._failed = failed
+        self.clients = 0  # that use them and are not closed
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._sources: dict[str, tuple[str, str | None]] = {}
@@ -357,7 +358,10 @@ class Plugins:
         return answer
 
     def shutdown(self) -> None:
-        """Tell every plugin that the client is closed."""
+        """Tell every plugin that the client is closed, when the last one is that uses them."""
+        self.clients -= 1
+        if self.clients > 0:
+            return
         for impl in self._compile("capi_shutdown"):
             try:
                 impl({})

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from capi_plugins._browser import Lacking
+from capi_plugins._subjects import Subject, subject_of
+from capi_plugins._triggers import Offer, Trigger
 from capi_plugins.context import NO_REQUEST, RequestContext
+from capi_plugins.context_store import Identify
 from capi_plugins.events import Event
 from capi_plugins.outbox.base import Delivery
 
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
     from capi_plugins._client import Client
 
 MOST_PENDING = 100
-"""Most events noted in one request."""
+"""Most events noted in one request, and most things kept in mind that it made."""
 
 Build = Callable[[], Event | None]
+About = Callable[[], Subject]
 OnCommit = Callable[[Callable[[], None]], None]
 
 
@@ -29,16 +33,26 @@ class Pending:
     What an outbox holds of it goes without its help if the process ends before that.
     """
 
-    __slots__ = ("build", "confirmed", "held")
+    __slots__ = ("build", "confirmed", "held", "subject")
 
-    def __init__(self, build: Build, *, confirmed: bool) -> None:
+    def __init__(self, build: Build, *, confirmed: bool, subject: About | None = None) -> None:
         self.build = build
         self.confirmed = confirmed
+        self.subject = subject
         self.held: tuple[Delivery, ...] = ()
+
+    @classmethod
+    def of_trigger(cls, trigger: Trigger, offer: Offer, identify: Identify) -> Pending:
+        """Note what a trigger makes of a finished request."""
+        return cls(
+            lambda: trigger.build(offer()),
+            confirmed=True,
+            subject=lambda: subject_of(trigger, offer(), identify, fresh=False),
+        )
 
 
 class RequestScope:
-    """One request: what was noted in it, and its context, which is made when it is needed.
+    """One request: what was noted and made in it, and its context, which is made when needed.
 
     Args:
         client: The client that opened it.
@@ -48,6 +62,7 @@ class RequestScope:
     def __init__(self, client: Client, context_factory: Callable[[], RequestContext]) -> None:
         self.client = client
         self.pending: list[Pending] = []
+        self.created: list[About] = []
         self.open = True
         self.lacking: Lacking = {}
         self._factory = context_factory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
 from capi_plugins.settings import Section, Settings, suggest
 
+Offer = Callable[[], Mapping[str, Any]]
 KINDS = ("signal", "model", "request")
 _USER_FIELDS = frozenset(UserData.names())
 _EVENT_FIELDS = ("EVENT_TIME", "ACTION_SOURCE", "EVENT_SOURCE_URL")
@@ -28,6 +30,7 @@ class Trigger:
         on: ``signal``, ``model`` or ``request``.
         event: The event's name.
         event_id: Where the business key is; the event's id is ``<event>.<key>``.
+        context: Where further keys of the context store are: rows, or texts.
         fields: Other attributes of the event and where their values are.
         user_data: ``UserData`` fields and where their values are.
         custom_data: ``CustomData`` fields and where their values are.
@@ -44,12 +47,14 @@ class Trigger:
         template: Name of the rendered template.
         content_type: Media type of the answer.
         enabled: False: it only takes away what a recipe offers for the same moment.
+        clock: Seconds since the epoch, for events without ``EVENT_TIME``.
     """
 
     where: str
     on: str
     event: str
     event_id: Lookup | None = None
+    context: Lookup | None = None
     fields: Mapping[str, Lookup] = attrs.field(factory=dict)
     user_data: Mapping[str, Lookup] = attrs.field(factory=dict)
     custom_data: Mapping[str, Lookup] = attrs.field(factory=dict)
@@ -65,6 +70,7 @@ class Trigger:
     template: str | None = None
     content_type: str | None = None
     enabled: bool = True
+    clock: Callable[[], float] = attrs.field(default=time.time, eq=False, repr=False)
 
     @property
     def moment(self) -> tuple[str, str, str] | None:
@@ -105,7 +111,7 @@ class Trigger:
                     name: _found(f"{group}.{name}", lookup, offer, notes)
                     for name, lookup in lookups.items()
                 }
-        event = Event.from_dict(fields)
+        event = Event.from_dict(fields, now=self.clock())
         return changed(event, {"notes": event.notes + tuple(notes), "trigger": self.where})
 
     def changes(self, *, created: bool, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -201,8 +207,8 @@ class Triggers:
                 self._by_route.setdefault(trigger.route, []).append(trigger)
         self._anywhere = self._by_route.get(None, [])
 
-    def for_request(self, finished: FinishedRequest) -> list[Callable[[], Event | None]]:
-        """Return what makes the events of a finished request."""
+    def for_request(self, finished: FinishedRequest) -> list[tuple[Trigger, Offer]]:
+        """Return the triggers that match a finished request, and what their paths may start at."""
         candidates = self._anywhere
         if finished.route is not None and finished.route in self._by_route:
             candidates = self._by_route[finished.route] + candidates
@@ -216,16 +222,22 @@ class Triggers:
                 offered.append(finished.offer())
             return offered[0]
 
-        return [lambda trigger=trigger: trigger.build(offer()) for trigger in matching]  # type: ignore[misc]
+        return [(trigger, offer) for trigger in matching]
 
 
-def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> Trigger | None:
+def parse_trigger(
+    data: Mapping[str, Any],
+    where: str,
+    problems: list[str],
+    clock: Callable[[], float] = time.time,
+) -> Trigger | None:
     """Read one trigger.
 
     Args:
         data: As written.
         where: Its place, for messages.
         problems: Receives sentences about mistakes.
+        clock: Seconds since the epoch.
     """
     before = len(problems)
     section = Section(where, data, problems)
@@ -236,6 +248,7 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
     if not event:
         section.wrong("EVENT", "is required: the name of the event, such as 'Purchase'")
     key = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    context = section.take("CONTEXT", (str, list, tuple))
     fields = {
         name.lower(): parse_lookup(value, section.at(name), problems)
         for name in _EVENT_FIELDS
@@ -246,11 +259,13 @@ def parse_trigger(data: Mapping[str, Any], where: str, problems: list[str]) -> T
         on=on or "",
         event=event or "",
         event_id=None if key is None else parse_lookup(key, section.at("EVENT_ID"), problems),
+        context=None if context is None else parse_lookup(context, section.at("CONTEXT"), problems),
         fields=fields,
         user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
         custom_data=_lookups(section, "CUSTOM_DATA", None),
         when=_conditions(section),
         enabled=section.take("ENABLED", bool, default=True),
+        clock=clock,
         **(_KIND_KEYS[on](section) if on in _KIND_KEYS else {}),
     )
     if on in KINDS:

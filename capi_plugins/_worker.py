@@ -6,6 +6,7 @@ when nothing has for a while: an endpoint that hangs stops its own lane only.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import sys
@@ -127,30 +128,33 @@ class Worker:
                     _log.error("the outbox cannot be read: %s", type(error).__name__)
             self._wait_for_news(seen, _POLL)
 
-    def flush(self, timeout: float) -> int:
+    def flush(self, timeout: float, *, here: bool = False) -> int:
         """Wait until nothing waits any more.
 
         Args:
             timeout: Most seconds to wait.
+            here: Send in the calling thread, and start none that would go on sending afterwards.
 
         Returns:
             How many deliveries still wait: the time ran out, or they are not due before it does.
         """
         deadline = time.monotonic() + timeout
-        if not self._can_start():
-            # A host that allows no threads, or an interpreter that is shutting down.
-            self.run_inline(timeout=timeout)
-            return self._outbox.stats().waiting
-        with self._changed:
-            self._tell_lanes()
+        # Else a host that allows no threads, or an interpreter that is shutting down.
+        here = here or not self._can_start()
+        if not here:
+            with self._changed:
+                self._tell_lanes()
         while True:
             seen = self._news
+            if here:
+                self.run_inline(timeout=deadline - time.monotonic())
             waiting = self._outbox.stats().waiting
             left = deadline - time.monotonic()
             if not waiting or left <= 0 or not self._any_progress(left):
                 return waiting
             # Other processes send too, and tell nobody.
-            self._wait_for_news(seen, min(left, _POLL) if self._outbox.durable else left)
+            alone = not (here or self._outbox.durable)
+            self._wait_for_news(seen, left if alone else min(left, _POLL))
 
     def close(self, timeout: float) -> int:
         """Deliver what would be lost, then end the lanes.
@@ -274,6 +278,7 @@ class Worker:
         that stands still or is set back meanwhile stops nothing.
         """
         awaited, until = None, 0.0
+        looks = itertools.count()
         while True:
             # Read first: what becomes news after this ends the waits below.
             seen = self._news
@@ -295,8 +300,10 @@ class Worker:
             left = min(due - now, until - time.monotonic())
             if left <= 0:
                 return max(now, due)
-            # What other processes put is due before that, perhaps.
-            most = random.uniform(_POLL, 2 * _POLL) if self._outbox.durable else _IDLE  # noqa: S311
+            # What other processes put is due before that, perhaps; each look costs a query.
+            most = _IDLE
+            if self._outbox.durable:
+                most = random.uniform(_POLL, 2 * _POLL) * 2 ** min(next(looks), 3)  # noqa: S311
             most = min(most, LOOK) if lane.stopped else most
             self._wait_for_news(seen, min(left, most))
 

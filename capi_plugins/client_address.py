@@ -4,7 +4,8 @@ Anybody can send an ``X-Forwarded-For`` header, so nothing of it counts unless t
 which proxies stand in front of the host, and it is read from the right: what stands furthest right
 was written by the proxy nearest to the host. What a visitor invents stands to the left of that.
 
-Sources: RFC 7239 (``Forwarded``); MDN, *X-Forwarded-For*, section on selecting an address.
+Sources: RFC 7239 (``Forwarded``); MDN, *X-Forwarded-For*, section on selecting an address;
+Cloudflare, *HTTP request headers*, *IP Ranges* and *Pseudo IPv4*.
 """
 
 from __future__ import annotations
@@ -19,11 +20,27 @@ MOST_HOPS = 10
 UNIX_SOCKET = "unix"
 """Stands in ``TRUSTED_PROXIES`` for a proxy that reaches the host through a Unix socket."""
 
+CLOUDFLARE = "cloudflare"
+"""Stands in ``TRUSTED_PROXIES`` for the networks that Cloudflare publishes."""
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]{2,45})(?:%[^\]]*)?\](?::\d{1,5})?", re.ASCII)
 _WITH_PORT_4 = re.compile(r"([0-9.]{7,15}):\d{1,5}", re.ASCII)
 _MOST_CHARACTERS = 100
+_CLOUDFLARE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("173.245.48.0/20", "103.21.244.0/22", "103.22.200.0/22", "103.31.4.0/22"),
+        *("141.101.64.0/18", "108.162.192.0/18", "190.93.240.0/20", "188.114.96.0/20"),
+        *("197.234.240.0/22", "198.41.128.0/17", "162.158.0.0/15", "104.16.0.0/13"),
+        *("104.24.0.0/14", "172.64.0.0/13", "131.0.72.0/22"),
+        *("2400:cb00::/32", "2606:4700::/32", "2803:f800::/32", "2405:b500::/32"),
+        *("2405:8100::/32", "2a06:98c0::/29", "2c0f:f248::/32"),
+    )
+)
+# The address as Cloudflare has it; IPv6 first, because the other may be made up of it.
+_CLOUDFLARE_HEADERS = ("cf-connecting-ipv6", "cf-connecting-ip")
 # Examples and tests use these, and nobody browses from them by accident.
 _DOCUMENTATION = tuple(
     ipaddress.ip_network(text)
@@ -41,8 +58,8 @@ def client_address(
         headers: Header names in lower case and their values; several headers of one name joined
             by commas.
         trusted: How many proxies stand in front of the host, or their networks and addresses
-            (``"10.0.0.0/8"``, ``"2001:db8::1"``, ``"unix"``). 0 and an empty list: none, the peer
-            is the visitor.
+            (``"10.0.0.0/8"``, ``"2001:db8::1"``, ``"unix"``, ``"cloudflare"``). 0 and an empty
+            list: none, the peer is the visitor.
 
     Returns:
         A public address in its shortest form, or None: private, unreadable, hidden by a proxy, or
@@ -54,14 +71,19 @@ def client_address(
     else:
         chains = [chain(headers[name]) for name, chain in _CHAINS.items() if name in headers]
         found = {
-            _by_count(peer, chain, trusted)
+            (_by_count(peer, chain, trusted), None)
             if isinstance(trusted, int)
             else _by_network(peer, chain, trusted)
             for chain in chains or [iter(())]
         }
         # A proxy that writes one of the two headers passes the other on as the visitor invented
         # it. Where they disagree there is no telling which is which.
-        address = found.pop() if len(found) == 1 else None
+        addresses = {address for address, _ in found}
+        address = addresses.pop() if len(addresses) == 1 else None
+        # Anybody who reaches the host past Cloudflare can write its headers too.
+        edges = [proxy is not None and _is_in(proxy, _CLOUDFLARE) for _, proxy in found]
+        if all(edges) and not isinstance(trusted, int) and _names_cloudflare(trusted):
+            address = _by_cloudflare(headers) or address
     return str(address) if address is not None and is_public(address) else None
 
 
@@ -85,14 +107,16 @@ def parse_address(text: str) -> _Address | None:
     return address
 
 
-def parse_network(text: str) -> _Network | None:
-    """Read an entry of ``TRUSTED_PROXIES``; None for ``"unix"``.
+def parse_networks(text: str) -> tuple[_Network, ...]:
+    """Read an entry of ``TRUSTED_PROXIES``; none for ``"unix"``.
 
     Raises:
         ValueError: It is neither a network nor an address; the text says why.
     """
-    text = text.strip()
-    return None if text.lower() == UNIX_SOCKET else ipaddress.ip_network(text)
+    text = text.strip().lower()
+    if text == CLOUDFLARE:
+        return _CLOUDFLARE
+    return () if text == UNIX_SOCKET else (ipaddress.ip_network(text),)
 
 
 def is_public(address: _Address) -> bool:
@@ -113,33 +137,59 @@ def _by_count(remote_addr: str, chain: Iterator[str], trusted: int) -> _Address 
     return None
 
 
-def _by_network(remote_addr: str, chain: Iterator[str], trusted: Sequence[str]) -> _Address | None:
-    """Skip the hops that are known proxies; the first other one is the visitor."""
+def _by_network(
+    remote_addr: str, chain: Iterator[str], trusted: Sequence[str]
+) -> tuple[_Address | None, _Address | None]:
+    """Skip the hops that are known proxies; the first other one is the visitor.
+
+    Returns:
+        The visitor, and the proxy that the visitor spoke to.
+    """
     networks, unix = _networks(tuple(trusted))
+    proxy: _Address | None = None
     if remote_addr:
         address = parse_address(remote_addr)
-        if address is None or not any(address in network for network in networks):
-            return address
+        if address is None or not _is_in(address, networks):
+            return address, None
     else:
         address = None
         if not unix:
-            return None
+            return None, None
     for hop in chain:
-        address = parse_address(hop)
-        if address is None or not any(address in network for network in networks):
+        proxy, address = address, parse_address(hop)
+        if address is None or not _is_in(address, networks):
+            return address, proxy
+    # Nobody is named behind the last proxy: it asks for itself.
+    return address, address
+
+
+def _by_cloudflare(headers: Mapping[str, str]) -> _Address | None:
+    for name in _CLOUDFLARE_HEADERS:
+        address = parse_address(headers.get(name, ""))
+        if address is not None and is_public(address):
             return address
-    return address
+    return None
+
+
+def _is_in(address: _Address, networks: tuple[_Network, ...]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _names_cloudflare(trusted: Sequence[str]) -> bool:
+    return any(text.strip().lower() == CLOUDFLARE for text in trusted)
 
 
 @functools.lru_cache(maxsize=16)
 def _networks(trusted: tuple[str, ...]) -> tuple[tuple[_Network, ...], bool]:
-    found: list[_Network | None] = []
+    found: list[_Network] = []
+    unix = False
     for text in trusted:
         try:
-            found.append(parse_network(text))
+            found += parse_networks(text)
         except ValueError:
             continue
-    return tuple(network for network in found if network is not None), None in found
+        unix = unix or text.strip().lower() == UNIX_SOCKET
+    return tuple(found), unix
 
 
 def _elements(header: str) -> Iterator[str]:

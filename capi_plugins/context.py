@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 import attrs
 
+from capi_plugins.consent import Consent
 from capi_plugins.events import UserData
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_CONSENTS: Mapping[str, Consent] = MappingProxyType({})
 
 
 @attrs.frozen(kw_only=True)
@@ -27,7 +29,11 @@ class RequestContext:
         query: First value of each query parameter, percent-decoded once.
         user: What ``USER_DATA`` found on the signed-in user.
         is_staff: Whether the signed-in user works for the host (None: nobody is signed in).
+        session_key: Tells the visitor's session from others, where the host keeps sessions.
         received_at: When the request began, seconds since the epoch.
+        consents: What the visitor had decided when this was kept, by destination; it counts like
+            a consent source. Empty, unless it comes from the context store.
+        restored: Whether this is, wholly, what the context store kept of the shopper.
         request: The framework's own request, for plugins that know it. None outside a request.
     """
 
@@ -39,9 +45,12 @@ class RequestContext:
     cookies: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
     headers: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
     query: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
-    user: UserData = attrs.field(factory=UserData, repr=False)
+    user: UserData = attrs.field(default=UserData(), repr=False)
     is_staff: bool | None = None
+    session_key: str | None = attrs.field(default=None, repr=False)
     received_at: float | None = None
+    consents: Mapping[str, Consent] = attrs.field(default=_NO_CONSENTS, repr=False)
+    restored: bool = False
     request: object = attrs.field(default=None, repr=False, eq=False)
 
     @property

@@ -66,6 +66,8 @@ def parse_time(value: object) -> int | None:
     Returns:
         Whole seconds since the epoch, or None when it cannot be read.
     """
+    if type(value) is int and 0 <= value < _MILLISECONDS_FROM:
+        return value
     try:
         if isinstance(value, bool) or value is None:
             return None
@@ -170,8 +172,9 @@ class Event:
     event_time: int = attrs.field(factory=_now, converter=_event_time)
     event_id: str = attrs.field(default=None, converter=_event_id)
     action_source: str | None = None
-    user_data: UserData = attrs.field(factory=UserData, validator=_check_group, repr=False)
-    custom_data: CustomData = attrs.field(factory=CustomData, validator=_check_group, repr=False)
+    # The empty groups are frozen, so that all events may share them.
+    user_data: UserData = attrs.field(default=UserData(), validator=_check_group, repr=False)
+    custom_data: CustomData = attrs.field(default=CustomData(), validator=_check_group, repr=False)
     app_data: AppData | None = attrs.field(default=None, validator=_check_group)
     event_source_url: str | None = attrs.field(default=None, repr=False)
     referrer_url: str | None = attrs.field(default=None, repr=False)

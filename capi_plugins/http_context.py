@@ -31,6 +31,7 @@ def request_context(
     trusted_proxies: int | tuple[str, ...],
     user: UserData | None = None,
     is_staff: bool | None = None,
+    session_key: str | None = None,
     received_at: float | None = None,
     request: object = None,
 ) -> RequestContext:
@@ -45,6 +46,7 @@ def request_context(
         trusted_proxies: ``settings.trusted_proxies``.
         user: What ``USER_DATA`` found on the signed-in user.
         is_staff: Whether the signed-in user works for the host; None: nobody is signed in.
+        session_key: Tells the visitor's session from others, where the host keeps sessions.
         received_at: When the request began, seconds since the epoch.
         request: The framework's own request.
     """
@@ -60,6 +62,7 @@ def request_context(
         query=parse_query(url.partition("#")[0].partition("?")[2]),
         user=user or UserData(),
         is_staff=is_staff,
+        session_key=session_key,
         received_at=received_at,
         request=request,
     )

@@ -6,7 +6,6 @@ the destinations' own options and are never shown.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -15,7 +14,7 @@ from typing import Any, Self
 
 import attrs
 
-from capi_plugins.client_address import MOST_HOPS, parse_network
+from capi_plugins.client_address import MOST_HOPS, parse_networks
 from capi_plugins.section import Section, suggest
 
 __all__ = ["Section", "Settings", "suggest"]
@@ -100,6 +99,7 @@ class DeliverySettings:
         task_backend: Name of the backend in Django's ``TASKS``, when ``worker`` is ``tasks``.
         task_queue: Its queue.
         database: Where the outbox ``database`` is; None: where the host's routers say.
+        retention: Days for which dead letters are kept.
         grace: Seconds a transaction's event waits to be completed, with the outbox ``database``.
     """
 
@@ -115,7 +115,13 @@ class DeliverySettings:
     task_backend: str = "default"
     task_queue: str = "default"
     database: str | None = None
+    retention: float = 7.0
     grace: float = 60.0
+
+    @property
+    def retention_seconds(self) -> float:
+        """How long dead letters are kept, seconds."""
+        return self.retention * 86_400.0
 
 
 @attrs.frozen(kw_only=True)
@@ -132,6 +138,7 @@ class Settings:
         user_data: ``UserData`` fields and where they are on the signed-in user.
         browser: What goes to the visitor's browser.
         delivery: Where deliveries wait and how they leave.
+        context_days: How long the context store remembers a shopper; 0: it is off.
         trusted_proxies: Number of proxies, or their networks; see ``client_address``.
         plugins: Modules, objects or dotted paths, in order.
         disabled_plugins: Names of plugins that are not to be loaded.
@@ -152,6 +159,7 @@ class Settings:
     user_data: Mapping[str, Any] = attrs.field(factory=dict)
     browser: BrowserSettings = attrs.field(factory=BrowserSettings)
     delivery: DeliverySettings = attrs.field(factory=DeliverySettings)
+    context_days: float = 7.0
     trusted_proxies: int | tuple[str, ...] = 0
     plugins: tuple[Any, ...] = ()
     disabled_plugins: frozenset[str] = frozenset()
@@ -197,6 +205,7 @@ class Settings:
             user_data=dict(top.take("USER_DATA", Mapping, _EMPTY)),
             browser=_browser(top),
             delivery=_delivery(top),
+            context_days=_context_days(top),
             trusted_proxies=_proxies(top),
             plugins=tuple(top.take("PLUGINS", (list, tuple), ())),
             disabled_plugins=frozenset(_strings(top, "DISABLED_PLUGINS")),
@@ -212,11 +221,10 @@ class Settings:
 
 
 def _folder(section: Section, key: str) -> str | None:
-    value = section.take(key, (str, os.PathLike))
-    path = None if value is None else os.fspath(value)
-    if path is not None and not PurePath(path).is_absolute():
+    path = section.take(key, (str, PurePath))
+    if path and not PurePath(path).is_absolute():
         section.wrong(key, "must be the absolute path of a folder, the same in all processes")
-    return path or None
+    return str(path) if path else None
 
 
 def _below(start: str, value: Any) -> Any:
@@ -355,12 +363,22 @@ def _delivery(top: Section) -> DeliverySettings:
         task_backend=section.take("TASK_BACKEND", str, base.task_backend),
         task_queue=section.take("TASK_QUEUE", str, base.task_queue),
         database=section.take("DATABASE", str),
+        retention=float(number("RETENTION", base.retention, 0, 3650, real)),
         grace=float(number("GRACE", base.grace, 1, 3600, real)),
     )
     if result.worker not in WORKERS:
         section.wrong("WORKER", f"must be one of {', '.join(map(repr, WORKERS))}")
     section.done()
     return result
+
+
+def _context_days(top: Section) -> float:
+    section = Section(top.at("CONTEXT_STORE"), top.take("CONTEXT_STORE", Mapping), top.problems)
+    days = section.take("DAYS", (int, float), 7.0)
+    if not 0 <= days <= 30:  # noqa: PLR2004
+        section.wrong("DAYS", "must be between 0 (off) and 30")
+    section.done()
+    return float(days)
 
 
 def _proxies(top: Section) -> int | tuple[str, ...]:
@@ -375,11 +393,11 @@ def _proxies(top: Section) -> int | tuple[str, ...]:
     networks = []
     for number, text in enumerate(_strings(top, "TRUSTED_PROXIES")):
         try:
-            parse_network(text)
+            parse_networks(text)
         except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
-                "'10.0.0.0/8', an address, or 'unix'"
+                "'10.0.0.0/8', an address, 'cloudflare' or 'unix'"
             )
         else:
             networks.append(text)

@@ -488,14 +488,22 @@ def crashes(shopper: Shopper) -> list[Expectation]:
 def pays_later(shopper: Shopper) -> list[Expectation]:
     """Bought on invoice; the payment provider reports the money, three times as providers do.
 
-    The purchase happens in the provider's request. That one carries no consent of the shopper's,
-    so nothing may be sent for it.
+    The purchase happens in the provider's request. It is the shopper's all the same: with the
+    browser, the click and the consent of the request that placed the order.
     """
     shopper.answer_banner("accept")
     product = shopper.view(5)
     order = shopper.order(product, payment="invoice")
     shopper.settle_invoice(order.number, times=3)
-    return _nothing_else([_views(shopper), _viewed(product), _added(product), _checkout(product)])
+    return _nothing_else(
+        [
+            _views(shopper),
+            _viewed(product),
+            _added(product),
+            _checkout(product),
+            _purchase(order, product),
+        ]
+    )
 
 
 def lead(shopper: Shopper) -> list[Expectation]:

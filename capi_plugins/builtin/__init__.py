@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capi_plugins.builtin import destinations, event_consent, page_view
+from capi_plugins.builtin import destinations, event_consent, page_view, stored_consent
 from capi_plugins.builtin.consent import ConsentSources
 from capi_plugins.builtin.exclusions import Exclusions
 from capi_plugins.builtin.http import HttpSender
@@ -16,6 +16,7 @@ def builtin_plugins() -> dict[str, object]:
         "destinations": destinations,
         "page_view": page_view,
         "event_consent": event_consent,
+        "context_store": stored_consent,
         "consent_sources": ConsentSources(),
         "request_data": RequestData(),
         "exclusions": Exclusions(),

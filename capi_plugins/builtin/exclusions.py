@@ -19,18 +19,26 @@ from capi_plugins.exceptions import DropEvent
 from capi_plugins.hookspecs import hookimpl
 from capi_plugins.settings import ExcludeSettings, Settings
 
-# Who says so: crawlers, link previews, uptime monitors, page tests, and the HTTP libraries that
-# scrapers leave at their default. Not here: libraries that apps are built with (okhttp, CFNetwork,
-# Dart), servers of headless shops (node, axios), browsers run by tests. Cubot makes telephones.
+# Who says so: crawlers, link previews, uptime monitors, health checks, page tests, and the HTTP
+# libraries that scrapers leave at their default. Not here: libraries that apps are built with
+# (okhttp, CFNetwork, Dart), servers of headless shops (node, axios), browsers run by tests. Cubot
+# makes telephones.
 _BOT = re.compile(
     r"""
         (?<!cu)bot(?:\b|[_-]) | crawl | spider | slurp | scrapy
       | facebookexternalhit | facebookcatalog | meta-external | ^whatsapp/ | embedly | preview
       | mediapartners | google-read-aloud | google-inspectiontool | feedfetcher | bingpreview
       | lighthouse | pagespeed | gtmetrix | pingdom | uptime | statuscake | site24x7 | monitor
+      | kube-probe | health-?[ ]?check | ^GoogleHC/ | ^Envoy/HC | ^Consul[ ]Health
+      | ^Mastodon/ | ^Iframely | vkshare | cardyb
       | ^(?:curl|wget|libwww-perl|go-http-client|python-(?:requests|urllib|httpx))\b | aiohttp
     """,
     re.IGNORECASE | re.VERBOSE,
+)
+_PROBED = re.compile(
+    r"/_?(?:health(?:z|[_-]?checks?)?|livez|liveness|readyz|readiness|alive|heartbeat|ping)"
+    r"(?:/(?:live|liveness|ready|readiness|startup))?/?$",
+    re.IGNORECASE,
 )
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PREFETCH = re.compile(r"prefetch|preview|prerender", re.IGNORECASE)
@@ -68,7 +76,8 @@ class Exclusions:
             return "excluded: the browser fetched the page in advance"
         if browsing and exclude.staff and context.is_staff:
             return "excluded: browsing of a member of staff"
-        if browsing and exclude.bots and _is_bot(context.client_user_agent or ""):
+        agent = context.client_user_agent or ""
+        if browsing and exclude.bots and (_is_bot(agent) or _is_probe(context.url, agent)):
             return "excluded: browsing of a bot"
         if exclude.paths and (browsing or not context.is_staff):
             path = _path(context.url)
@@ -88,6 +97,11 @@ class Exclusions:
 @functools.lru_cache(maxsize=1024)
 def _is_bot(user_agent: str) -> bool:
     return _BOT.search(user_agent) is not None
+
+
+def _is_probe(url: str | None, agent: str) -> bool:
+    # A shop may sell health, so the path alone does not tell.
+    return not agent.startswith("Mozilla/") and _PROBED.search(_path(url)) is not None
 
 
 def _is_prefetch(context: RequestContext) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from urllib.parse import unquote
 
@@ -10,11 +9,9 @@ from capi_plugins.context import RequestContext
 from capi_plugins.events import Event, UserData
 from capi_plugins.hookspecs import hookimpl
 from capi_plugins.http_context import click_of, is_same_site
+from capi_plugins.request_owner import Owner, owner_of
 from capi_plugins.settings import Settings
 
-# Payment providers, mail services and the like call a host about somebody else.
-_SIGNED = re.compile(r"signature|hmac|transmission-sig|^webhook-id$", re.MULTILINE)
-_WEBHOOK_AGENT = re.compile(r"webhook|hookshot|captain-hook|^Stripe/|^PayPal", re.IGNORECASE)
 _SECRET = re.compile(
     r"""(?:^|[-_.\[])(?:
         e?-?mails?|phone|tel|mobile|(?:first|last|sur|full|user)[-_]?name|birth\w*|dob|address|zip
@@ -31,6 +28,7 @@ class RequestData:
     It adds to events of websites only (``action_source`` unset or ``website``) and never replaces
     what an event has. When the request is somebody else's, a member of staff's or a payment
     provider's, nothing of it is taken for the shopper's, and where the shopper acted stays open.
+    What the context store gives back is the shopper's own.
     """
 
     def __init__(self) -> None:
@@ -46,29 +44,24 @@ class RequestData:
         """Fill in what is missing."""
         if not context.in_request or event.action_source not in (None, "website"):
             return None
-        if not self._is_shoppers(context):
+        owner = owner_of(context, staff_are_visitors=self._staff_are_visitors)
+        if owner is Owner.OTHER:
             return None
         return event.fill(
             action_source="website",
-            user_data=_user_data(event.user_data, context).fill(context.user),
+            user_data=browser_data(context, event.user_data).fill(context.user),
             **_urls(context),
         )
 
-    def _is_shoppers(self, context: RequestContext) -> bool:
-        if context.is_staff and not self._staff_are_visitors:
-            return False
-        if _SIGNED.search("\n".join(context.headers)):
-            return False
-        return not _is_webhook_agent(context.client_user_agent or "")
 
+def browser_data(context: RequestContext, known: UserData | None = None) -> UserData:
+    """Read what a request tells of the visitor's browser.
 
-# As with bots: visitors share a few hundred user agents.
-@functools.lru_cache(maxsize=1024)
-def _is_webhook_agent(user_agent: str) -> bool:
-    return _WEBHOOK_AGENT.search(user_agent) is not None
-
-
-def _user_data(known: UserData, context: RequestContext) -> UserData:
+    Args:
+        context: The request.
+        known: What is known already; a click id in it is the one that counts.
+    """
+    known = known or UserData()
     fbc = context.cookies.get("_fbc")
     fbclid = known.fbclid or click_of(context)
     # A click that differs from the cookie's is the later one: Meta's pixel writes the cookie anew

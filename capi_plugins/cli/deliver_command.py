@@ -52,12 +52,12 @@ def deliver(once: bool, quiet: bool) -> None:
 def _insist_on_somewhere_to_send_to(client: Client, door: Door) -> None:
     if not client.settings.enabled:
         raise click.UsageError(f"{door.where}: ENABLED is False, so nothing would be sent")
-    if not client.destinations:
+    if not client.has_destinations:
         raise click.UsageError(f"{door.where}: DESTINATIONS is empty, there is nowhere to send to")
 
 
 def _run(client: Client, outbox: Outbox, ended: Callable[[], bool], *, once: bool) -> None:
-    names = ", ".join(client.destinations)
+    names = ", ".join(client.destinations) or "the destinations of plugins"
     _log.info("delivering to %s, %d waiting", names, outbox.stats().waiting)
     try:
         client.delivering.serve(ended, once=once)

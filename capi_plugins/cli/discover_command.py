@@ -82,7 +82,7 @@ def _described(
     found: Sequence[Comparison], moments: Sequence[Moment], silent: Sequence[str]
 ) -> dict[str, Any]:
     return {
-        "triggers": [item.proposal.trigger for item in found if item.state != "covered"],
+        "triggers": [item.proposal.trigger for item in found if item.state == "new"],
         "proposals": [
             {
                 "event": item.proposal.event,
@@ -136,8 +136,10 @@ def _python(item: Comparison, *, recorded: bool) -> str:
         lines[0] += f"; seen {item.proposal.times} x"
     lines += [f"#   + {added}" for added in item.adds]
     lines += [f"# Mind: {note}." for note in item.proposal.notes]
-    shown = _literal(item.proposal.trigger, "    ")
-    return "\n".join([*(f"    {line}" for line in lines), f"    {shown},"])
+    shown = f"{_literal(item.proposal.trigger, '')},".splitlines()
+    # Beside the trigger in force it would make every event twice.
+    lines += shown if item.state == "new" else [f"# {line}" for line in shown]
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _literal(value: Any, indent: str) -> str:

@@ -51,7 +51,7 @@ def _settings(client: Client) -> Iterator[Problem]:
     settings = client.settings
     if not settings.enabled:
         yield Problem("warn", "CAPI['ENABLED'] is False: events are accepted and nothing leaves")
-    if not client.destinations:
+    if not client.has_destinations:
         yield Problem(
             "warn",
             "CAPI['DESTINATIONS'] is empty: events are accepted and nothing leaves",

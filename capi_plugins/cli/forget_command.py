@@ -10,6 +10,7 @@ import click
 from capi_plugins import Client, UserData
 from capi_plugins.cli.doors import current_door
 from capi_plugins.cli.shared_outbox import shared_outbox
+from capi_plugins.context_store import person
 from capi_plugins.journal import Journal
 
 
@@ -18,7 +19,7 @@ from capi_plugins.journal import Journal
 @click.option("--email", multiple=True, metavar="X")
 @click.option("--phone", multiple=True, metavar="X", help="With + and the country's code.")
 def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[str, ...]) -> None:
-    """Erase a person: remove what waits and what died with one of these match keys.
+    """Erase a person: remove what waits, what died and what the context store keeps.
 
     Payloads hold hashes, so the values are normalised and hashed as the destinations do it. Each
     option may be given several times. The values are never printed.
@@ -28,18 +29,23 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     client, outbox = shared_outbox(current_door())
     given = {"external_id": external_id, "email": email, "phone": phone}
     hashes = _hashes(client, given)
-    before = outbox.stats()
+    problem = outbox.stats().problem
+    if problem is not None:
+        click.echo(
+            f"The outbox cannot be used: {problem}. Nothing was removed, try again.", err=True
+        )
+        raise click.exceptions.Exit(1)
+    # The contexts first: the outbox moves its log into its file when it has erased.
+    contexts = client.delivering.contexts.forget([person(hashed) for hashed in hashes])
     removed = outbox.forget(hashes)
     click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
+    click.echo(f"context store: {contexts:,} removed")
     if client.settings.journal is not None:
         lines = Journal(Path(client.settings.journal)).forget(hashes)
         click.echo(f"journal: {lines:,} lines removed")
     click.echo(
         "What a sender had in hand at this moment may have left: ask the destination to erase it."
     )
-    if before.problem is not None:
-        click.echo(f"The outbox cannot be used: {before.problem}. Try again.", err=True)
-        raise click.exceptions.Exit(1)
 
 
 def _hashes(client: Client, given: Mapping[str, Sequence[str]]) -> list[str]:

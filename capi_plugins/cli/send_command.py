@@ -93,7 +93,7 @@ def _sender(door: Door, test_event_code: str | None) -> Client:
     client = door.client()
     if not client.settings.enabled:
         raise click.UsageError(f"{door.where}: ENABLED is False, so nothing would be sent")
-    if not client.destinations:
+    if not client.has_destinations:
         raise click.UsageError(f"{door.where}: DESTINATIONS is empty, there is nowhere to send to")
     for destination in client.destinations.values():
         names = [option.name for option in destination.OPTIONS]

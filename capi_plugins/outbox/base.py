@@ -7,6 +7,11 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
+from capi_plugins.context_store import ContextStore
+
+RETENTION = 7 * 86_400.0
+"""How long a dead letter is kept where nobody says otherwise, seconds."""
+
 
 @attrs.frozen(kw_only=True)
 class Delivery:
@@ -232,6 +237,19 @@ class Noticeboard(Protocol):
 
     def standings(self) -> Sequence[Standing]:
         """Return what is known of every destination that was tried, by name."""
+        ...
+
+
+@runtime_checkable
+class KeepsContexts(Protocol):
+    """What an outbox may offer besides: to keep the contexts of shoppers where deliveries wait.
+
+    Without it they are kept in the memory of each process.
+    """
+
+    @property
+    def contexts(self) -> ContextStore:
+        """Where contexts are kept."""
         ...
 
 

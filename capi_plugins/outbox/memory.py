@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import attrs
 
-from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Stored
+from capi_plugins.outbox.base import RETENTION, DeadLetter, Delivery, OutboxStats, Stored
 
 _REMEMBER_SECONDS = 48 * 3600
 _REMEMBER_MOST = 50_000
@@ -24,6 +24,7 @@ class MemoryOutbox:
     Args:
         max_deliveries: Most deliveries waiting; further ones are refused.
         max_bytes: Most bytes of payload waiting; further ones are refused.
+        retention: Seconds for which dead letters are kept.
         clock: Seconds since the epoch.
     """
 
@@ -37,10 +38,12 @@ class MemoryOutbox:
         *,
         max_deliveries: int = 10_000,
         max_bytes: int = 32_000_000,
+        retention: float = RETENTION,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._max_deliveries = max_deliveries
         self._max_bytes = max_bytes
+        self._retention = retention
         self._clock = clock
         self._lock = threading.Lock()
         self._keys = itertools.count(1)
@@ -123,12 +126,12 @@ class MemoryOutbox:
                 self._remove(delivery)
                 letter = DeadLetter(delivery=delivery, reason=reason, died_at=now)
                 self._dead[delivery.key or 0] = letter
-            while len(self._dead) > _DEAD_MOST:
-                del self._dead[next(iter(self._dead))]
+            self._bury_for_good()
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the dead letters that died last, the newest first."""
         with self._lock:
+            self._bury_for_good()
             return tuple(itertools.islice(reversed(self._dead.values()), limit))
 
     def replay(self, keys: Collection[int]) -> int:
@@ -183,6 +186,7 @@ class MemoryOutbox:
     def stats(self) -> OutboxStats:
         """Count what is stored."""
         with self._lock:
+            self._bury_for_good()
             return OutboxStats(
                 waiting=len(self._unsettled),
                 dead=len(self._dead),
@@ -217,6 +221,14 @@ class MemoryOutbox:
         later = self._later.get(delivery.destination, [])
         later[:] = [entry for entry in later if entry[1] != delivery.key]
         heapq.heapify(later)
+
+    def _bury_for_good(self) -> None:
+        oldest = self._clock() - self._retention
+        while self._dead:
+            key, letter = next(iter(self._dead.items()))
+            if len(self._dead) <= _DEAD_MOST and letter.died_at >= oldest:
+                break
+            del self._dead[key]
 
     def _forget_identities(self, now: float) -> None:
         while self._seen:

@@ -4,9 +4,6 @@ What ``put`` has returned for survives the death of its process. Who sends is se
 lock for each destination, which dies with its process and which no clock expires. So what is in
 flight is known to the process that sends it and to nobody else: when that process dies, the rows
 are simply waiting, and every process may be next.
-
-Checkpoints other than TRUNCATE can lose committed rows while others write (SQLite's WAL-reset bug,
-3.7.0 to 3.51.2). So nobody checkpoints by itself, and one process at a time truncates.
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ import itertools
 import logging
 import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -25,11 +21,20 @@ from typing import Any
 import attrs
 
 from capi_plugins.outbox import sqlite_rows as rows
-from capi_plugins.outbox.base import DeadLetter, Delivery, OutboxStats, Standing, Stored
+from capi_plugins.outbox.base import (
+    RETENTION,
+    DeadLetter,
+    Delivery,
+    OutboxStats,
+    Standing,
+    Stored,
+)
+from capi_plugins.outbox.sqlite_contexts import BYTES_EACH, SqliteContextStore
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
-from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
+from capi_plugins.outbox.sqlite_locks import FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
 from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
+from capi_plugins.outbox.sqlite_tidying import Tidying
 
 _log = logging.getLogger("capi_plugins.outbox")
 _PUT_BUDGET = 0.05
@@ -38,10 +43,7 @@ _CLOSE_BUDGET = 2.0
 _PAY_BUDGET = 2.0
 _TIDY_BUDGET = 0.5
 _POLL = 0.5
-_WAL_BYTES = 4_000_000
-_WAL_BYTES_UNATTENDED = 64_000_000
-_TIDY_SECONDS = 10.0
-_CHECKPOINT_BUSY_MS = 30_000
+_LOG_BYTES_UNATTENDED = 64_000_000
 
 
 class SqliteOutbox:
@@ -55,6 +57,7 @@ class SqliteOutbox:
         max_bytes: Largest size of the file.
         power_safe: Whether every commit is synced, so that it survives a power cut as well; it
             costs a disk sync while others wait.
+        retention: Seconds for which dead letters are kept.
         clock: Seconds since the epoch.
     """
 
@@ -67,23 +70,24 @@ class SqliteOutbox:
         *,
         max_bytes: int = MAX_BYTES,
         power_safe: bool = False,
+        retention: float = RETENTION,
         clock: Callable[[], float] = time.time,
     ) -> None:
         place = SqlitePlace(path=absolute(path), max_bytes=max_bytes, power_safe=power_safe)
         self._clock = clock
         self._name = place.path.name
-        self._wal = f"{place.path}-wal"
         self._locks = FileLocks.of(place.path)
         # Requests put through one door, the worker uses the other, so that a request never waits
         # for what the worker of its own process is doing.
         self._front = Door(place, self._locks)
         self._back = Door(place, self._locks)
+        self._tidying = Tidying(place.path, self._back, self._locks, clock, retention)
+        self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
         self._overflow = Overflow(self._name, self._insert_overflow, clock)
         self._leased: dict[str, set[int]] = {}
         self._not_before: dict[str, float] = {}
         self._settling = threading.Lock()
         self._owed: list[tuple[str, list[tuple[Any, ...]], Sequence[Delivery]]] = []
-        self._tidied = 0.0
         self._puts = itertools.count(1)
         self._closed = False
 
@@ -104,8 +108,8 @@ class SqliteOutbox:
             stored = self._displace(deliveries) if error.full else None
             return stored or self._overflow.put(deliveries, error)
         self._overflow.works()
-        if next(self._puts) % 256 == 0 and self._wal_size() > _WAL_BYTES_UNATTENDED:
-            self._tidy_beside()
+        if next(self._puts) % 256 == 0 and self._tidying.log_size() > _LOG_BYTES_UNATTENDED:
+            self._tidying.beside()
         return Stored(duplicates=tuple(duplicates))
 
     def _displace(self, deliveries: Sequence[Delivery]) -> Stored | None:
@@ -139,7 +143,7 @@ class SqliteOutbox:
         except Unavailable as error:
             self._look_later(destination)
             if not error.passing:
-                self._tidy()
+                self._tidying.tidy()
         except OSError as error:
             self._look_later(destination)
             _log.error("outbox %s: nobody can be the sender: %s", self._name, error.strerror)
@@ -179,7 +183,7 @@ class SqliteOutbox:
             [(item.key,) for item in self._unsettled(self._overflow.delivered(deliveries))],
             deliveries,
         )
-        self._tidy_now_and_then()
+        self._tidying.now_and_then()
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``, or in an hour if that is sooner."""
@@ -196,7 +200,7 @@ class SqliteOutbox:
         )
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
-        """Put deliveries aside; they are kept for a week."""
+        """Put deliveries aside; they are kept as long as the retention says."""
         now = self._clock()
         self._settle(
             rows.DEAD,
@@ -259,8 +263,8 @@ class SqliteOutbox:
                 due = rows.next_due(connection, destination, now=now, leased=leased)
         except Unavailable:
             return now + _POLL if in_memory is None else in_memory
+        self._tidying.now_and_then()
         if due is None:
-            self._tidy_now_and_then()
             return in_memory
         wait = self._not_before.get(destination, 0.0) - time.monotonic()
         due = max(due, now + wait) if wait > 0 else due
@@ -286,7 +290,7 @@ class SqliteOutbox:
         wanted = [needle.encode() for needle in needles if needle]
         removed = self._overflow.forget(needles)
         removed += self._change(rows.FORGET, wanted)
-        self._tidy()
+        self._tidying.tidy()
         return removed
 
     def _change(self, statement: str, values: Iterable[object]) -> int:
@@ -298,6 +302,8 @@ class SqliteOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits."""
         names = set(self._overflow.waiting_for())
+        if self._tidying.overdue():
+            self._tidying.beside()
         with (
             contextlib.suppress(Unavailable),
             self._back.reading(_SETTLE_BUDGET) as connection,
@@ -338,6 +344,7 @@ class SqliteOutbox:
     def close(self) -> None:
         """Give back what is in flight and close the file."""
         self._closed = True
+        self._tidying.close(_CLOSE_BUDGET)
         self._overflow.close(_CLOSE_BUDGET)
         if self._settling.acquire(timeout=_CLOSE_BUDGET):
             try:
@@ -349,51 +356,6 @@ class SqliteOutbox:
             self._locks.sender(destination).settle(set(keys))
         self._front.close()
         self._back.close()
-
-    # ------------------------------------------------------------------ tidying
-
-    def _tidy_now_and_then(self) -> None:
-        size = self._wal_size()
-        late = time.monotonic() - self._tidied > _TIDY_SECONDS
-        if size > _WAL_BYTES or (size and late):
-            self._tidy()
-
-    def _tidy_beside(self) -> None:
-        """Tidy where no sender does, and not in the thread of a request."""
-        # While the interpreter is torn down a thread is waited for that never runs.
-        if sys.is_finalizing():
-            return
-        with contextlib.suppress(RuntimeError):
-            threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
-
-    def _tidy(self) -> None:
-        """Remove what is too old, and move the log into the file."""
-        with (
-            contextlib.suppress(Unavailable, OSError),
-            self._locks.alone(TIDY, 0) as alone,
-        ):
-            if not alone:
-                return
-            self._tidied = time.monotonic()
-            try:
-                with self._back.writing(_TIDY_BUDGET) as connection:
-                    rows.prune(connection, self._clock())
-            except Unavailable as error:
-                if error.passing:
-                    # A checkpoint that does not get the write lock turns into a passive one.
-                    return
-            with self._back.reading(_SETTLE_BUDGET) as connection:
-                connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_BUSY_MS}")
-                try:
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                finally:
-                    connection.execute("PRAGMA busy_timeout = 0")
-
-    def _wal_size(self) -> int:
-        try:
-            return os.stat(self._wal).st_size  # noqa: PTH116
-        except OSError:
-            return 0
 
 
 def _keys(deliveries: Iterable[Delivery]) -> set[int]:

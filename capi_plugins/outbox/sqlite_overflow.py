@@ -160,7 +160,8 @@ class Overflow:
 
     def forget(self, needles: Sequence[str]) -> int:
         """Remove what holds one of some texts."""
-        return self._memory.forget(needles)
+        with self._storing:  # or it might just be on its way into the file
+            return self._memory.forget(needles)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due, or when to look again while some are on the move."""

@@ -36,6 +36,8 @@ CREATE TABLE standing (
     reason TEXT,
     stopped_until REAL
 ) WITHOUT ROWID;
+CREATE TABLE shopper (key TEXT PRIMARY KEY, at REAL NOT NULL, context TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX shopper_at ON shopper (at);
 """
 
 LONGEST_WAIT = 4_000.0
@@ -54,7 +56,6 @@ _COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts
 AFTER = f"SELECT {_COLUMNS} FROM delivery WHERE id > ? AND reason IS NULL ORDER BY id"  # noqa: S608
 _STANDING = "destination, configuration, tried_at, failed_at, reason, stopped_until"
 _REMEMBER_SECONDS = 48 * 3600
-_DEAD_SECONDS = 7 * 86_400
 _DEAD_MOST = 10_000
 _CHUNK = 1_000
 _ROOM = 20
@@ -239,8 +240,18 @@ def standings(connection: sqlite3.Connection) -> list[Standing]:
     return [Standing(**dict(zip(names, row, strict=True))) for row in found]
 
 
-def prune(connection: sqlite3.Connection, now: float) -> None:
-    """Remove what is too old: a part of it, so that nobody waits long."""
+def prune(connection: sqlite3.Connection, now: float, retention: float) -> bool:
+    """Remove what is too old: a part of it, so that nobody waits long.
+
+    Args:
+        connection: In a transaction.
+        now: Seconds since the epoch.
+        retention: Seconds for which dead letters are kept.
+
+    Returns:
+        Whether that was all.
+    """
+    before = connection.total_changes
     connection.execute(
         "DELETE FROM seen WHERE identity IN (SELECT identity FROM seen WHERE at < ? LIMIT ?)",
         (int(now) - _REMEMBER_SECONDS, _CHUNK),
@@ -248,13 +259,14 @@ def prune(connection: sqlite3.Connection, now: float) -> None:
     connection.execute(
         "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery "
         "WHERE reason IS NOT NULL AND died_at < ? LIMIT ?)",
-        (now - _DEAD_SECONDS, _CHUNK),
+        (now - retention, _CHUNK),
     )
     connection.execute(
         "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery "
         "WHERE reason IS NOT NULL ORDER BY died_at DESC, id DESC LIMIT ? OFFSET ?)",
         (_CHUNK, _DEAD_MOST),
     )
+    return connection.total_changes - before < _CHUNK
 
 
 def _identity(delivery: Delivery) -> bytes:

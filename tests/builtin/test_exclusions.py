@@ -56,6 +56,12 @@ def test_what_staff_complete_for_a_shopper_counts_wherever_they_do_it(make_conte
     "agent",
     [
         "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "kube-probe/1.31",
+        "ELB-HealthChecker/2.0",
+        "GoogleHC/1.0",
+        "Amazon-Route53-Health-Check-Service (ref 1; report http://amzn.to/1vsZADi)",
+        "Envoy/HC",
+        "Mastodon/4.4 (http.rb/5.2; +https://social.example/)",
         "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) Chrome/140 Mobile Safari/537.36 (compatible; AdsBot-Google-Mobile)",
         "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
         "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
@@ -186,3 +192,18 @@ def test_nothing_raises_but_a_decision(url, method, headers, email, patterns):
     event = Event(event_name="PageView", user_data=UserData(email=email))
     paths = [re.escape(pattern) for pattern in patterns]
     reason(event, context, emails=patterns, paths=paths)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/health", "/healthz/", "/_health", "/health-check", "/api/livez", "/health/ready", "/ping"],
+)
+def test_a_probe_without_a_browser_is_a_bot_and_a_page_about_health_is_a_page(make_context, path):
+    url = f"https://shop.example{path}"
+    probe = make_context(url, headers={"user-agent": "checker/1.0"})
+    assert reason("PageView", probe) == "excluded: browsing of a bot"
+    assert reason("PageView", probe, bots=False) is None
+    assert reason("PageView", make_context(url)) is None
+    assert reason("Purchase", probe) is None
+    other = make_context("https://shop.example/healthy/", headers={"user-agent": "checker/1.0"})
+    assert reason("PageView", other) is None

@@ -28,7 +28,7 @@ def test_everything_bought_in_a_shop_arrives_and_nothing_else(start, shop):
     text = told.decode()
     assert process.returncode == 0, text + errors.decode()
     assert "8 of 8 journeys are as expected. All is well." in text
-    assert re.search(r"^Purchase +3 +[\d.]+ EUR", text, re.MULTILINE)
+    assert re.search(r"^Purchase +4 +[\d.]+ EUR", text, re.MULTILINE)
     assert max(len(line) for line in text.splitlines()[:-1]) <= 80
 
 

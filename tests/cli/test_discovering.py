@@ -182,6 +182,7 @@ def request(name, method="POST", status=302, **roots):
         ("cart:remove", False),
         ("cart_update", False),
         ("cart:apply_coupon", False),
+        ("basket:vouchers-add", False),
         ("blog:add", False),
     ],
 )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 
+from capi_plugins import RequestContext, UserData
 from capi_plugins.sandbox import Fault
 
 
@@ -80,3 +82,16 @@ def test_what_cannot_be_searched_for_is_told(forget, shop, lead, arguments, told
     assert result.returncode == 2
     assert told in result.stderr
     assert client.stats().waiting == 1
+
+
+def test_what_the_context_store_keeps_of_a_person_is_erased(forget, shop, lead):
+    client = shop()
+    visit = RequestContext(
+        method="GET", client_ip_address="203.0.113.9", user=UserData(external_id="7")
+    )
+    with client.request(lambda: visit):
+        client.track("Lead", event_id="order-1", user_data={"email": "ada@example.com"})
+    with client.request(lambda: attrs.evolve(visit, user=UserData(external_id="8"))):
+        client.track("Lead", event_id="order-2")
+    assert b"context store: 2 removed" in forget("--email", "ada@example.com").stdout
+    assert b"context store: 2 removed" in forget("--external-id", "8").stdout

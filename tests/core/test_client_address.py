@@ -161,7 +161,7 @@ def test_whatever_a_visitor_invents_the_proxy_has_the_last_word(forged):
         (-1, "CAPI['TRUSTED_PROXIES'] must be a count from 0 to 10"),
         (11, "CAPI['TRUSTED_PROXIES'] must be a count from 0 to 10"),
         (["10.0.0.0/8", "10.0.0.1/8"], "CAPI['TRUSTED_PROXIES'][1] 10.0.0.1/8 has host bits set"),
-        (["cloudflare"], "CAPI['TRUSTED_PROXIES'][0] 'cloudflare' does not appear to be"),
+        (["fastly"], "CAPI['TRUSTED_PROXIES'][0] 'fastly' does not appear to be"),
         ([b"x"], "CAPI['TRUSTED_PROXIES'][0] must be a string, not bytes"),
     ],
 )
@@ -177,3 +177,76 @@ def test_right_trusted_proxies_are_kept():
     value = ["10.0.0.0/8", "2001:db8::1", "unix"]
     assert Settings.read({"TRUSTED_PROXIES": value}, problems).trusted_proxies == tuple(value)
     assert problems == []
+
+
+EDGE, EDGE_6 = "104.16.1.1", "2606:4700::1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "expected"),
+    [
+        (EDGE, {"cf-connecting-ip": VISITOR}, VISITOR),
+        (EDGE_6, {"cf-connecting-ip": VISITOR}, VISITOR),
+        (EDGE, {"cf-connecting-ip": VISITOR, "x-forwarded-for": f"{FORGED}, {VISITOR}"}, VISITOR),
+        # Pseudo IPv4: what stands for the IPv6 address is of a reserved class.
+        (
+            EDGE,
+            {
+                "cf-connecting-ip": "240.16.0.1",
+                "cf-connecting-ipv6": VISITOR_6,
+                "x-forwarded-for": "240.16.0.1",
+            },
+            VISITOR_6,
+        ),
+        (EDGE, {"cf-connecting-ip": VISITOR, "cf-connecting-ipv6": VISITOR_6}, VISITOR_6),
+        # What a visitor invents, Cloudflare passes on; it writes no Forwarded.
+        (EDGE, {"cf-connecting-ip": VISITOR, "forwarded": f"for={FORGED}"}, VISITOR),
+        (EDGE, {"cf-connecting-ip": "nonsense", "x-forwarded-for": VISITOR}, VISITOR),
+        # Behind a load balancer of the host's own.
+        (
+            "10.0.0.1",
+            {"cf-connecting-ip": VISITOR, "x-forwarded-for": f"{VISITOR}, {EDGE}"},
+            VISITOR,
+        ),
+        # Past Cloudflare, everything can be forged.
+        (VISITOR, {"cf-connecting-ip": FORGED}, VISITOR),
+        (VISITOR, {"cf-connecting-ip": FORGED, "x-forwarded-for": f"{FORGED}, {EDGE}"}, VISITOR),
+        ("10.0.0.1", {"cf-connecting-ip": FORGED, "x-forwarded-for": VISITOR}, VISITOR),
+        (
+            "10.0.0.1",
+            {"cf-connecting-ip": FORGED, "x-forwarded-for": f"{FORGED}, {EDGE}, {VISITOR}"},
+            VISITOR,
+        ),
+        (
+            "10.0.0.1",
+            {
+                "cf-connecting-ip": FORGED,
+                "x-forwarded-for": VISITOR,
+                "forwarded": f"for={FORGED}, for={EDGE}",
+            },
+            None,
+        ),
+    ],
+)
+def test_cloudflare_is_believed_where_it_is_the_proxy_and_nowhere_else(peer, headers, expected):
+    assert client_address(peer, headers, ("10.0.0.0/8", "Cloudflare")) == expected
+
+
+def test_cloudflares_headers_do_not_count_unless_it_is_named():
+    headers = {"cf-connecting-ip": FORGED, "x-forwarded-for": VISITOR}
+    assert client_address(EDGE, headers, (EDGE,)) == VISITOR
+    assert client_address(EDGE, headers, 1) == VISITOR
+    assert client_address(VISITOR, headers, 0) == VISITOR
+
+
+@pytest.mark.parametrize("name", ["true-client-ip", "x-real-ip", "x-client-ip", "cf-connecting-ip"])
+def test_headers_of_nobody_in_particular_are_never_believed(name):
+    for trusted in (0, 1, ("10.0.0.0/8", "cloudflare")):
+        peer = "10.0.0.1" if trusted else VISITOR
+        assert client_address(peer, {name: FORGED, "x-forwarded-for": VISITOR}, trusted) == VISITOR
+
+
+@given(st.dictionaries(st.sampled_from(["cf-connecting-ip", "cf-connecting-ipv6"]), st.text()))
+def test_whatever_stands_in_cloudflares_headers_nothing_raises(headers):
+    found = client_address(EDGE, headers, ("cloudflare",))
+    assert found is None or is_public(parse_address(found))

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from capi_plugins import ConfigurationError, FieldNote, FinishedRequest
+from capi_plugins import ConfigurationError, FieldNote, FinishedRequest, RequestContext
 from capi_plugins._triggers import Triggers, parse_trigger, parse_user_data
 from capi_plugins.exceptions import InvalidEvent
 from capi_plugins.settings import Settings
@@ -202,9 +202,9 @@ def test_what_a_request_offers_is_asked_for_once_and_only_if_something_matches()
     how = {"method": "GET", "path": "/", "offer": offer}
     assert triggers.for_request(FinishedRequest(route="q", status=500, **how)) == []
     assert asked == []
-    builds = triggers.for_request(FinishedRequest(route="p", status=200, **how))
+    found = triggers.for_request(FinishedRequest(route="p", status=200, **how))
     assert asked == []
-    assert [build().custom_data.content_ids for build in builds] == [17, 17]
+    assert [item.build(offered()).custom_data.content_ids for item, offered in found] == [17, 17]
     assert asked == [1]
 
 
@@ -360,6 +360,14 @@ def test_recipes_may_be_chosen_by_name(make):
 def test_a_wrong_trigger_in_settings_stops_the_start():
     with pytest.raises(ConfigurationError, match=r"CAPI\['TRIGGERS'\]\[1\]\['SIGNAL'\]"):
         paper_client(Post(), TRIGGERS=[SIGNAL, {"ON": "signal", "EVENT": "Lead"}])
+
+
+def test_an_event_without_a_time_has_the_clients(make, clock, heard):
+    client = make(TRIGGERS=[{**REQUEST, "ROUTE": "p"}], options={"clock": clock})
+    with client.request(lambda: RequestContext(method="GET")) as scope:
+        client.finish(scope, finished(route="p"))
+    (event,) = [told["event"] for name, told in heard if name == "event_captured"]
+    assert event.event_time == clock.now
 
 
 # ------------------------------------------------------------------ a host and its recipes

@@ -63,7 +63,7 @@ def test_a_file_damaged_in_use_is_replaced_for_all_processes(open_outbox, others
     outbox, other = open_outbox(), others()
     outbox.put([delivery(str(number), payload=b"x" * 3000) for number in range(100)])
     other.ask("put('theirs')")
-    outbox._tidy()
+    outbox._tidying.tidy()
     other.ask("__import__('os').truncate(path, 8192)")
     assert other.ask("put('after')[2]") == []
     outbox.put([delivery("mine")])
@@ -218,7 +218,7 @@ def test_a_file_beside_it_that_is_deleted_in_use_costs_no_process_its_file(
     outbox, other = open_outbox(), others()
     outbox.put([delivery("1")])
     other.ask("put('2')")
-    outbox._tidy()
+    outbox._tidying.tidy()
     path.with_name(path.name + suffix).unlink()
     for number in range(3, 13):
         outbox.put([delivery(f"{number}")])

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from capi_plugins.outbox import sqlite_file
 from tests.faults.small_shop import until
 from tests.faults.storage import LOCK, drained, take
 from tests.outbox.other_process import delivery, ids
@@ -85,6 +86,26 @@ def test_what_is_in_memory_is_bounded_in_bytes(open_outbox, others):
     assert ids(stored.refused) == ["8", "9"]
 
 
+@pytest.mark.fault("B3", "S9")
+def test_a_person_is_erased_from_memory_though_the_file_is_locked(open_outbox, others, monkeypatch):
+    """A person is erased while the file is held and the person's events wait in memory.
+
+    They are gone, whatever becomes of the file; the rest is stored.
+    """
+    monkeypatch.setattr("capi_plugins.outbox.sqlite._SETTLE_BUDGET", 0.01)
+    outbox, other = open_outbox(), others()
+    outbox.put([delivery("before")])
+    other.ask(LOCK)
+    outbox.put([delivery("jane", payload=b"8c87b489"), delivery("john", payload=b"96d9632f")])
+    with pytest.raises(sqlite_file.Unavailable):
+        outbox.forget(["8c87b489"])
+    other.ask("c.execute('ROLLBACK') and 1")
+    outbox.close()
+    assert other.ask(
+        "sorted(item.event_id for item in outbox.take('paper', limit=9, max_bytes=9999, now=9e9))"
+    ) == ["before", "john"]
+
+
 @pytest.mark.fault("B3")
 def test_closing_stores_what_is_in_memory(open_outbox, others):
     """The process ends while events are in memory because the file was held.
@@ -111,6 +132,7 @@ def test_what_was_delivered_is_not_sent_again_because_it_could_not_be_written_do
     """
     monkeypatch.setattr("capi_plugins.outbox.sqlite._PAY_BUDGET", 0.01)
     outbox, other = open_outbox(), others()
+    outbox._tidying._tidied = time.monotonic()
     outbox.put([delivery("1"), delivery("2")])
     batch = take(outbox, limit=1)
     other.ask(LOCK)

@@ -83,7 +83,7 @@ def test_what_is_on_the_disk_is_sound_whenever_the_power_goes(path, tmp_path, po
             process.ask(f"box.put([delivery('{number}', payload=b'x' * 700)]) and None")
             process.ask(f"os.write(acks, b'{number} ')")
             if number % 15 == 14:
-                process.ask("box._tidy()")
+                process.ask("box._tidying.tidy()")
     names = [str(number) for number in range(PUTS)]
     folder = tmp_path / "copies"
     folder.mkdir()

@@ -110,9 +110,9 @@ def test_the_payment_of_a_shops_order_is_no_second_purchase():
 
 def test_an_app_of_the_host_with_the_name_of_another_is_not_taken_for_it(tmp_path):
     names = ["payments", "registration"]
-    for name in names:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").touch()
+    (tmp_path / "payments").mkdir()
+    (tmp_path / "payments/__init__.py").touch()
+    (tmp_path / "registration.py").touch()
     assert recipes([*ACCOUNTS, *names], path=[tmp_path]) == [{"auth": 1}]
 
 

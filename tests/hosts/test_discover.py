@@ -214,6 +214,9 @@ def test_what_is_configured_and_does_not_fire_is_named_and_less_is_shown_as_a_di
     assert "EVENT_ID: instance.pk" in proposed["adds"]
     assert "USER_DATA.email: instance.email" in proposed["adds"]
     assert not any(added.startswith("CUSTOM_DATA.value") for added in proposed["adds"])
+    # What would make an event twice is not for pasting.
+    assert "Purchase" not in {trigger["EVENT"] for trigger in found["triggers"]}
+    assert "ViewContent" in {trigger["EVENT"] for trigger in found["triggers"]}
 
 
 def test_code_alone_tells_of_the_purchase_and_the_account(tmp_path):

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from capi_plugins.sandbox import Sandbox
-from tests.hosts.walks import HOSTS, environment, served, settings_for, sha, visitor
+from tests.hosts.walks import HOSTS, environment, run, served, settings_for, sha, visitor
 
 GUNICORN = (
     *("-m", "gunicorn", "capi_flask.wsgi:app", "-b", "127.0.0.1:{port}"),
@@ -122,3 +122,36 @@ def test_flask_dance_keeps_its_token_and_a_login_is_counted_once(host, sandbox):
     by_provider, by_login = sorted(events, key=lambda event: "custom_data" not in event)
     assert by_provider["custom_data"] == {"login_method": "idp"}
     assert by_login["user_data"]["em"] == [sha("member@example.com")]
+
+
+def test_a_login_is_explained_by_the_visitor_s_address_from_another_process(tmp_path, sandbox):
+    pytest.importorskip("flask_login")
+    settings = settings_for(
+        sandbox,
+        RECIPES="auto",
+        PAGE_VIEW=True,
+        JOURNAL=str(tmp_path / "journal"),
+        DELIVERY={"OUTBOX": f"sqlite:///{tmp_path}/box/outbox.sqlite3"},
+    )
+    environ = environment(CAPI_FLASK_APP="members:app", FLASK_CAPI=json.dumps(settings))
+    folder = HOSTS / "flask_login"
+    with served(folder, environ, tmp_path, *GUNICORN) as server, visitor(server.url) as browser:
+        browser.get("/home", headers={"User-Agent": "Googlebot/2.1"})
+        browser.post("/sign-in", data={"email": "ada@example.com"})
+        sandbox.wait_for(1, name="Login", timeout=30)
+    flask = ("-m", "flask", "--app", "capi_flask.wsgi", "capi", "explain", "--json")
+    lines = [
+        json.loads(line)
+        for line in run(folder, environ, *flask, "ada@example.com").split("\n")
+        if line
+    ]
+    logins = [line for line in lines if line["event_name"] == "Login"]
+    assert [line["stage"] for line in logins] == ["captured", "delivered"]
+    assert (logins[0]["trigger"], logins[0]["path"]) == ("flask_login[0]", "/sign-in")
+    written = "".join(path.read_text() for path in (tmp_path / "journal").iterdir())
+    assert "ada@example.com" not in written
+    (bot,) = [
+        line for line in map(json.loads, written.splitlines()) if "bot" in line.get("reason", "")
+    ]
+    event = run(folder, environ, *flask, bot["event_id"])
+    assert '"stage":"dropped"' in event

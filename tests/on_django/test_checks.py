@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import types
 from pathlib import Path
 
 import pytest
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.urls import include, path
 
 from capi_plugins import hookimpl
 from tests.on_django import databases
@@ -169,7 +171,7 @@ def test_w006_the_tables_of_the_outbox_are_missing(configure, engine, django_db_
             assert "'bare', which lacks capi_django_deadletter" in found.msg
             databases.migrated("bare", "capi_django", "0001")
             found = run(deploy=True)["capi_django.W006"]
-            assert "'bare', which lacks capi_django_destinationstanding." in found.msg
+            assert "'bare', which lacks capi_django_destinationstanding" in found.msg
             databases.migrated("bare")
             assert "capi_django.W006" not in run(deploy=True)
             databases.known("bare", {**database, "NAME": "/nowhere/at/all"})
@@ -188,6 +190,22 @@ def test_e001_a_database_that_is_not_there(configure):
     )
 
 
+@pytest.mark.parametrize(
+    ("segment", "patterns", "told"),
+    [
+        ({"WRITE_KEYS": ["web"]}, [], True),
+        ({"WRITE_KEYS": ["web"]}, [path("capi/", include("capi_django.urls"))], False),
+        ({"WRITE_KEYS": ["web"]}, [path("", include(("capi_django.urls", "x"), "own"))], False),
+        ({}, [], False),
+    ],
+)
+def test_w008_sources_that_nobody_can_reach(configure, settings, segment, patterns, told):
+    settings.ROOT_URLCONF = types.ModuleType("urls")
+    settings.ROOT_URLCONF.urlpatterns = patterns
+    configure(SEGMENT=segment)
+    assert ("capi_django.W008" in run()) is told
+
+
 def test_wrong_settings_fail_manage_py_check(settings):
     settings.CAPI = {"DESTINATION": {}}
     with pytest.raises(SystemCheckError, match="did you mean 'DESTINATIONS'"):
@@ -203,11 +221,12 @@ def test_every_check_is_documented_and_tested():
             (root / "integrations/django/capi_django/checks.py").read_text(),
         )
     )
-    assert len(ids) == 12
+    assert len(ids) == 13
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {
         f"capi_django.{name.upper()}"
-        for name in re.findall(r"def test_([ew]\d{3})_", Path(__file__).read_text())
+        for file in Path(__file__).parent.glob("test_*.py")
+        for name in re.findall(r"def test_([ew]\d{3})_", file.read_text())
     }
     assert tests == ids

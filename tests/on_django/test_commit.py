@@ -7,6 +7,7 @@ import os
 
 import capi_django
 import pytest
+from bookshop import views
 from bookshop.models import Order
 from bookshop.signals import order_placed
 from django.db import connections, transaction
@@ -153,6 +154,23 @@ def test_atomic_requests_roll_back_with_an_error(client, alias, shop, view, atom
     assert client.get("/do/").status_code == 500
     assert shop.names == []
     assert not Order.objects.using(alias).exists()
+
+
+def test_a_view_without_its_own_transaction_counts_as_it_commits(
+    client, alias, shop, view, atomic_requests, monkeypatch
+):
+    monkeypatch.setattr(views.scenario, "_non_atomic_requests", {alias}, raising=False)
+
+    def page(request):
+        buy(alias)
+        with rolled_back(using=alias):
+            Order.objects.using(alias).create(number="A2", paid=True)
+        raise RuntimeError("something else broke")
+
+    view(page)
+    client.raise_request_exception = False
+    assert client.get("/do/").status_code == 500
+    assert shop.names == ["Purchase", "Lead"]
 
 
 def test_a_page_that_fails_after_the_commit_still_sold_something(

@@ -10,7 +10,7 @@ import sys
 import attrs
 import pytest
 
-from capi_plugins.sandbox import Sandbox
+from capi_plugins.sandbox import Fault, Sandbox
 from tests.on_django import databases
 from tests.on_django.conftest import PROJECT, Tables
 
@@ -98,6 +98,29 @@ def test_another_process_knows_that_a_destination_is_stopped_and_that_it_is_mend
     assert [event.payload["event_id"] for event in sandbox.accepted()] == ["1"]
 
 
+def test_a_person_is_erased_from_what_waits_and_from_what_died(manage, sandbox):
+    sandbox.inject(Fault.error(100, 2804003, status=400, times=1))
+    lead = LEAD.replace("import capi_django; ", "")
+    other = lead.replace("ada@", "grace@").replace("'1'", "'2'")
+    assert manage("shell", "-v", "0", "-c", f"import capi_django; {lead}").returncode == 0
+    assert manage("capi", "deliver", "--once").returncode == 1
+    more = lead.replace("'1'", "'3'")
+    code = f"import capi_django; {other}; {more}"
+    assert manage("shell", "-v", "0", "-c", code).returncode == 0
+    found = status(manage("capi", "status", "--json"))
+    assert (found["waiting"], found["dead"]) == (2, 1)
+
+    done = manage("capi", "forget", "--email", " ADA@example.com")
+    assert done.returncode == 0, done.stderr
+    assert "2 removed" in done.stdout
+    assert "may have left" in done.stdout
+    assert "ada" not in (done.stdout + done.stderr).lower()
+    found = status(manage("capi", "status", "--json"))
+    assert (found["waiting"], found["dead"]) == (1, 0)
+    assert manage("capi", "deliver", "--once").returncode == 0
+    assert [event.payload["event_id"] for event in sandbox.accepted()] == ["2"]
+
+
 def test_with_tables_of_an_earlier_release_status_does_without(manage, tables):
     databases.migrated(tables.alias, "capi_django", "0001")
     try:
@@ -129,3 +152,6 @@ def test_a_database_that_is_down_is_an_error_of_check_and_of_status(manage, tabl
         assert done.returncode == 1, done.stderr
         assert "cannot be used: OperationalError" in " ".join(done.stdout.split())
         assert "Traceback" not in done.stderr
+    done = manage("capi", "forget", "--email", "ada@example.com", tables=tables)
+    assert done.returncode == 1
+    assert done.stderr.endswith("Nothing was removed, try again.\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 
 import pytest
 from capi_django.models import DestinationStanding
@@ -19,6 +20,19 @@ globals().update(
         or (name.startswith("test_") and "path" not in inspect.signature(test).parameters)
     }
 )
+
+
+@pytest.fixture
+def until():
+    """Ask again until the answer is true."""
+
+    def until(question, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not question():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.01)
+
+    return until
 
 
 @pytest.fixture

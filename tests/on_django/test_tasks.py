@@ -204,7 +204,7 @@ def test_where_no_task_can_be_stored_the_host_notices_nothing(project, sandbox, 
 
 
 @pytest.mark.parametrize("backend", [IMMEDIATE, DUMMY])
-def test_a_backend_without_workers_is_warned_of_and_given_nothing(project, backend, sandbox):
+def test_w007_a_backend_without_workers_is_warned_of_and_given_nothing(project, backend, sandbox):
     project.tasks = {"default": {"BACKEND": backend}}
     assert project.manage("migrate", "-v", "0").returncode == 0
     done = project.manage("check")

@@ -471,6 +471,29 @@ def test_what_waits_is_neither_replayed_nor_dropped(outbox):
     assert take(outbox)[0].attempts == 1
 
 
+@pytest.mark.parametrize("days", [7, 0.5])
+def test_dead_letters_go_after_their_retention_though_nothing_is_sent(new, days):
+    clock = Clock()
+    outbox = new(clock=clock, **({} if days == 7 else {"retention": days * 24 * HOURS}))
+    kill(outbox, "1")
+    clock.advance(days * 24 * HOURS - 10)
+    kill(outbox, "2")
+    look(outbox)
+    assert outbox.stats().dead == 2
+    clock.advance(20)
+    look(outbox)
+    assert ids(letter.delivery for letter in outbox.dead_letters(10)) == ["2"]
+    assert outbox.stats().dead == 1
+
+
+def look(outbox):
+    """Look into it as a sender does that has had nothing to do for hours."""
+    for who, name in ((outbox, "_pruned"), (getattr(outbox, "_tidying", None), "_tidied")):
+        if hasattr(who, name):
+            setattr(who, name, getattr(who, name) - 4000)
+    outbox.next_due("paper")
+
+
 # ------------------------------------------------------------------ erasure
 
 

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from capi_plugins import configure
+from tests.core.paper import Clock
 from tests.outbox.other_process import delivery, ids
 
 
@@ -179,7 +181,29 @@ def test_old_identities_and_old_dead_letters_are_removed(open_outbox):
     outbox.delivered([one])
     outbox.dead([two], reason="refused")
     now += 8 * 86_400
-    outbox._tidy()
+    outbox._tidying.tidy()
     assert outbox.stats().dead == 0
     with outbox._back.reading(1) as connection:
         assert connection.execute("SELECT COUNT(*) FROM seen").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_dead_letters_are_kept_as_long_as_the_settings_say(kind, path):
+    clock = Clock(time.time())
+    place = {"memory": "memory", "sqlite": f"sqlite:///{path}"}[kind]
+    client = configure(
+        {"CONSENT": {"DEFAULT": "granted"}, "DELIVERY": {"OUTBOX": place, "RETENTION": 0.5}},
+        environ={},
+        clock=clock,
+    )
+    outbox = client.delivering.outbox
+    outbox.put([delivery("1")])
+    outbox.dead(outbox.take("paper", limit=1, max_bytes=999, now=clock()), reason="refused")
+    clock.advance(12 * 3600 - 5)
+    assert outbox.next_due("paper") is None
+    assert outbox.stats().dead == 1
+    clock.advance(10)
+    if kind == "sqlite":
+        outbox._tidying.tidy()
+    assert outbox.stats().dead == 0
+    client.close(0)

@@ -5,6 +5,8 @@ import hashlib
 import pytest
 
 from capi_plugins import ConfigurationError, Consent, Event, hookimpl
+from capi_plugins.cli.doors import Door
+from capi_plugins.cli.group import group
 from capi_plugins.destinations.base import Destination
 from tests.plugins import pinboard
 
@@ -115,3 +117,37 @@ def test_tenants_have_destinations_settings_do_not_know(make, server):
         Event.from_dict({"event_name": "Lead", "custom_data": {"tenant": "west"}})
     )
     assert (result.destination, result.reason) == ("tenant:west", "there is no such destination")
+
+
+def test_tenants_need_no_destination_in_the_settings(make, server):
+    client = make(pinboard, Tenants(server.url), DESTINATIONS={})
+    client.track("Lead", custom_data={"tenant": "north"})
+    assert [path for path, _ in server.batches] == ["/accounts/100"]
+
+
+class Last:
+    """Counts how often it is told that it is over."""
+
+    def __init__(self):
+        self.told = 0
+
+    @hookimpl
+    def capi_shutdown(self):
+        self.told += 1
+
+
+def test_send_takes_tenants_and_tells_plugins_once_that_it_is_over(make, server, tmp_path):
+    last = Last()
+    client = make(pinboard, Tenants(server.url), last, DESTINATIONS={})
+    events = tmp_path / "events.jsonl"
+    events.write_text(
+        '{"event_name": "Lead", "event_id": "1", "consent": "granted", '
+        '"custom_data": {"tenant": "south"}}\n'
+    )
+    door = Door(client=lambda: client, where="settings")
+    assert not group.main(["send", "--quiet", str(events)], obj=door, standalone_mode=False)
+    assert [path for path, _ in server.batches] == ["/accounts/200"]
+    assert last.told == 0
+    client.close()
+    client.close()
+    assert last.told == 1

@@ -88,7 +88,8 @@ ORDERS = (
 CART = frozenset("cart basket bag trolley".split())
 ADD = frozenset("add put insert create new plus".split())
 TAKE_AWAY = frozenset(
-    "remove delete clear update empty minus change increase decrease apply coupon voucher".split()
+    "remove delete clear update empty minus change increase decrease apply coupon "
+    "coupons voucher vouchers".split()
 )
 CHECKOUT = frozenset("checkout kasse caisse pay payment".split())
 ORDERING = frozenset("order orders purchase booking".split())

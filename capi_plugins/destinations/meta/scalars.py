@@ -57,7 +57,7 @@ def text(value: object) -> str:
         return value
     if isinstance(value, enum.Enum):
         return text(value.value)
-    if isinstance(value, str):
+    if isinstance(value, str) and issubclass(type(value), str):  # a lazy object only claims to be
         # What the text holds, not what a subclass prints (``Colour.RED``).
         return str.__str__(value)
     if value is None or isinstance(value, bool | bytes | bytearray | memoryview):

@@ -195,6 +195,6 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
             },
         ],
         "BROWSER": {"PIXEL": os.environ.get("SHOP_PIXEL") == "1"},
-        "DELIVERY": {"OUTBOX": "memory"},
+        "DELIVERY": {"OUTBOX": os.environ.get("SHOP_OUTBOX", "memory")},
         "TRUSTED_PROXIES": int(os.environ.get("SHOP_TRUSTED_PROXIES", "0")),
     }

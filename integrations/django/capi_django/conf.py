@@ -14,6 +14,7 @@ from django.db import connections
 
 from capi_django import model_triggers, recipes, rendering, signals, transactions
 from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
+from capi_plugins.context_store import Row
 from capi_plugins.nudging import Nudges
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings, Settings, suggest
@@ -183,6 +184,7 @@ def _make() -> _Made:
             recipes=recipes.installed(),
             nudgings={"tasks": _tasks},
             user_data=USER_DATA,
+            identify=_identify,
         )
         _check_database(made.settings.delivery)
     except ConfigurationError as error:
@@ -196,6 +198,12 @@ def _database_outbox(read: Settings) -> Outbox:
     from capi_django.outbox import make_outbox  # noqa: PLC0415 - models are not loaded before
 
     return make_outbox(read)
+
+
+def _identify(value: object) -> Row | None:
+    from capi_django.context_store import identify  # noqa: PLC0415 - models are not loaded before
+
+    return identify(value)
 
 
 def _tasks(read: Settings, problems: list[str]) -> Callable[[], Nudges] | None:

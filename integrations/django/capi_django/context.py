@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -52,6 +53,7 @@ class Visit:
             trusted_proxies=self.client.settings.trusted_proxies,
             user=user,
             is_staff=is_staff,
+            session_key=self._session_key(),
             received_at=self._started,
             request=self.copy,
         )
@@ -135,6 +137,11 @@ class Visit:
         except Exception as error:
             self.client.failed("reading the user", error)
             return None, None
+
+    def _session_key(self) -> str | None:
+        # Asking for the key alone marks the session neither as accessed nor as modified.
+        session: Any = self.request.__dict__.get("session")
+        return session.session_key if issubclass(type(session), SessionBase) else None
 
     def _json(self) -> Any:
         # Django REST framework reads the body itself and keeps what it made of it.

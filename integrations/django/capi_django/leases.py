@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -53,7 +54,9 @@ class Leases:
         """
         with self._lock:
             self._owners.update(dict.fromkeys(keys, owner))
-            if self._owners and self._thread is None and not self._over.is_set():
+            # While the interpreter is torn down a thread is waited for that never runs.
+            over = self._over.is_set() or sys.is_finalizing()
+            if self._owners and self._thread is None and not over:
                 thread = threading.Thread(target=self._run, name="capi-leases", daemon=True)
                 try:
                     thread.start()

@@ -90,7 +90,8 @@ async def _finish_async(
         return
     try:
         pages = browser.navigates(visit.request)
-        if pages or scope.pending or visit.client.triggers.for_request(finished):
+        noted = scope.pending or scope.created
+        if pages or noted or visit.client.triggers.for_request(finished):
             hop = sync_to_async(_capture, thread_sensitive=True)
             await hop(visit, scope, finished)
     except Exception as error:

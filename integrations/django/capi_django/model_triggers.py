@@ -157,10 +157,12 @@ class _Watch:
             if raw or (not created and not written):
                 return
             new = {**old, **{name: _value(instance, field) for name, field in written.items()}}
+            named = {"instance": instance, "sender": sender, "created": created}
             for trigger in self._triggers:
                 if trigger.changes(created=created, old=old, new=new):
-                    named = {"instance": instance, "sender": sender, "created": created}
                     self._note(trigger, instance, named, using)
+                elif created:
+                    self._remember(trigger, offered(named))
         except Exception as error:
             self._client.failed("a receiver of post_save", error)
 
@@ -170,7 +172,12 @@ class _Watch:
         offer = offered(named)
         key = (trigger.where, instance._meta.label, instance.pk)
         alias = using or instance._state.db or "default"
-        note_trigger(self._client, trigger, offer, alias=alias, key=key)
+        fresh = bool(named["created"])
+        note_trigger(self._client, trigger, offer, alias=alias, key=key, fresh=fresh)
+
+    def _remember(self, trigger: Trigger, offer: Callable[[], Mapping[str, Any]]) -> None:
+        """Have the shopper remembered who made a row that has its event later."""
+        self._client.created(lambda: self._client.subject(trigger, offer(), fresh=True))
 
     def _written(self, update_fields: frozenset[str] | None) -> dict[str, Field[Any, Any]]:
         """The watched fields that a save writes."""

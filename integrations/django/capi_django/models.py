@@ -112,3 +112,23 @@ class DestinationStanding(models.Model):
 
     def __str__(self) -> str:
         return self.destination
+
+
+class ShopperContext(models.Model):
+    """What a shopper's own request told, under one key; see ``capi_plugins.context_store``.
+
+    The key is a digest; the context is JSON.
+    """
+
+    key: models.Field[str, str] = models.CharField(max_length=32, primary_key=True)
+    at: models.Field[float, float] = models.FloatField(db_index=True)
+    context: models.Field[str, str] = models.TextField()
+
+    class Meta:
+        """How Django calls and finds it."""
+
+        verbose_name = "context of a shopper"
+        verbose_name_plural = "contexts of shoppers"
+
+    def __str__(self) -> str:
+        return self.key

@@ -21,11 +21,13 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, transaction
 
 from capi_django import noticeboard
+from capi_django.context_store import DatabaseContextStore
 from capi_django.database import database, keeps, missing_tables
 from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, identity
 from capi_plugins.outbox.base import (
+    RETENTION,
     DeadLetter,
     Delivery,
     Make,
@@ -63,9 +65,12 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> O
     if not keeps(alias):
         # It ends with the process anyway, and a worker's thread would lock the host's tables.
         return MemoryOutbox(
-            max_deliveries=delivery.queue_size, max_bytes=delivery.queue_bytes, clock=clock
+            max_deliveries=delivery.queue_size,
+            max_bytes=delivery.queue_bytes,
+            retention=delivery.retention_seconds,
+            clock=clock,
         )
-    return DatabaseOutbox(alias, clock=clock)
+    return DatabaseOutbox(alias, clock=clock, retention=delivery.retention_seconds)
 
 
 class DatabaseOutbox:
@@ -75,16 +80,22 @@ class DatabaseOutbox:
         alias: Name of the database.
         clock: Seconds since the epoch.
         lease: Seconds after which others take what this process has taken and does not prolong.
+        retention: Seconds for which dead letters are kept.
     """
 
     inline = False
 
     def __init__(
-        self, alias: str, *, clock: Callable[[], float] = time.time, lease: float = LEASE
+        self,
+        alias: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        lease: float = LEASE,
+        retention: float = RETENTION,
     ) -> None:
         self._alias = alias
         self._clock = clock
-        self._rows = Rows(alias, lease=lease)
+        self._rows = Rows(alias, lease=lease, retention=retention)
         self._me = uuid.uuid4().hex
         self._overflow = Overflow(f"in database {alias!r}", self._store_overflow, clock)
         self._leases = Leases(self._prolong, every=lease / 3)
@@ -94,6 +105,11 @@ class DatabaseOutbox:
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
         self._pruned = -_PRUNE_SECONDS
+
+    @property
+    def contexts(self) -> DatabaseContextStore:
+        """Contexts of shoppers, in the same database; see ``KeepsContexts``."""
+        return DatabaseContextStore(self._alias)
 
     @property
     def durable(self) -> bool:
@@ -255,7 +271,7 @@ class DatabaseOutbox:
         self._settle(rest, functools.partial(self._rows.postpone, due=at, attempt=attempt))
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
-        """Put deliveries aside; they are kept for a week."""
+        """Put deliveries aside; they are kept as long as the retention says."""
         rest = self._overflow.dead(deliveries, reason=reason)
         self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
 

@@ -23,7 +23,6 @@ from capi_plugins.outbox.base import Delivery
 LEASE = 60.0
 """Seconds for which a row belongs to whoever took it, unless prolonged."""
 _REMEMBER_SECONDS = 48 * 3600
-_DEAD_SECONDS = 7 * 86_400
 _DEAD_MOST = 10_000
 _CHUNK = 500
 _FRESH = 4
@@ -71,11 +70,15 @@ class Rows:
     Args:
         alias: Name of the database.
         lease: Seconds for which a row belongs to whoever took it.
+        retention: Seconds for which dead letters are kept.
     """
 
-    def __init__(self, alias: str, *, lease: float = LEASE) -> None:
+    def __init__(
+        self, alias: str, *, lease: float = LEASE, retention: float = base.RETENTION
+    ) -> None:
         self.alias = alias
         self._lease = lease
+        self._retention = retention
 
     @property
     def waiting(self) -> QuerySet[WaitingDelivery]:
@@ -272,7 +275,7 @@ class Rows:
     def prune(self, now: float) -> None:
         """Remove what is too old, in parts, so that nobody waits long."""
         _prune(self.seen.filter(at__lt=now - _REMEMBER_SECONDS))
-        _prune(self.letters.filter(died_at__lt=now - _DEAD_SECONDS))
+        _prune(self.letters.filter(died_at__lt=now - self._retention))
         _prune(self.letters.order_by("-died_at", "-id")[_DEAD_MOST : _DEAD_MOST + _CHUNK])
 
 

@@ -92,8 +92,7 @@ def _asks(trigger: Trigger) -> bool:
         *trigger.user_data.values(),
         *trigger.custom_data.values(),
     ]
-    if trigger.event_id is not None:
-        lookups.append(trigger.event_id)
+    lookups += [lookup for lookup in (trigger.event_id, trigger.context) if lookup is not None]
     paths = [*trigger.when, *(path for lookup in lookups for path in _paths(lookup))]
     return trigger.template is not None or any(path.split(".")[0] == "context" for path in paths)
 
@@ -102,5 +101,7 @@ def _paths(lookup: Any) -> Iterator[str]:
     yield from lookup.paths
     if lookup.each is not None:
         yield lookup.each
+    if lookup.currency is not None:
+        yield from _paths(lookup.currency)
     for _, item in lookup.items:
         yield from _paths(item)

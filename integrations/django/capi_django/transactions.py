@@ -14,6 +14,7 @@ from capi_django.context import looking_early
 from capi_plugins import Client, Event, Trigger
 
 Build = Callable[[], Event | None]
+About = Callable[[], Any]
 Offer = Mapping[str, Any]
 
 
@@ -35,6 +36,7 @@ def note_trigger(
     *,
     alias: str,
     key: Hashable = None,
+    fresh: bool = False,
 ) -> None:
     """Note the event of a trigger that has fired; see ``note``.
 
@@ -44,17 +46,25 @@ def note_trigger(
         offer: What its paths may start at, when they are read.
         alias: The database.
         key: As for ``note``.
+        fresh: Whether the row it is about was made just now.
     """
     # One id, whether the event is sent as it is known now or as it is in the end.
     event_id = str(uuid.uuid4())
 
-    def early() -> Event | None:
-        # From copies: reading a relation keeps what it found, or that there is nothing yet, on the
+    def known() -> Offer:
+        # Copies: reading a relation keeps what it found, or that there is nothing yet, on the
         # instance that the view goes on to work with.
-        known = {name: _copied(value) for name, value in offer().items()}
-        return trigger.build(known, event_id)
+        return {name: _copied(value) for name, value in offer().items()}
 
-    note(client, lambda: trigger.build(offer(), event_id), alias=alias, key=key, early=early)
+    note(
+        client,
+        lambda: trigger.build(offer(), event_id),
+        alias=alias,
+        key=key,
+        early=lambda: trigger.build(known(), event_id),
+        about=lambda: client.subject(trigger, offer(), fresh=fresh),
+        early_about=lambda: client.subject(trigger, known(), fresh=fresh),
+    )
 
 
 def _copied(value: Any) -> Any:
@@ -62,7 +72,14 @@ def _copied(value: Any) -> Any:
 
 
 def note(
-    client: Client, build: Build, *, alias: str, key: Hashable = None, early: Build | None = None
+    client: Client,
+    build: Build,
+    *,
+    alias: str,
+    key: Hashable = None,
+    early: Build | None = None,
+    about: About | None = None,
+    early_about: About | None = None,
 ) -> None:
     """Note an event, to be confirmed when the transaction on a database commits.
 
@@ -75,10 +92,12 @@ def note(
         alias: The database.
         key: What happened; within one transaction it is noted once. None: always.
         early: Makes the event from what is known now, for an outbox in the same database.
+        about: Tells what the event is about; see ``Client.note``.
+        early_about: Tells it from what is known now.
     """
     connection = connections[alias]
     if not connection.in_atomic_block:
-        client.note(build)
+        client.note(build, about=about)
         return
     # Django takes the entries of a savepoint out of this list when it is rolled back, so that
     # what is still in it is what will be committed.
@@ -93,6 +112,8 @@ def note(
             ),
             database=alias,
             early=early,
+            about=about,
+            early_about=early_about,
         )
 
 

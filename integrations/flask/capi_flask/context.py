@@ -38,6 +38,7 @@ def context_of(request: Request, client: Client, received_at: float) -> RequestC
         trusted_proxies=proxies,
         user=UserData() if user is None else client.user_data(user),
         is_staff=None if user is None else _is_staff(user),
+        session_key=_session_key(),
         received_at=received_at,
         request=request,
     )
@@ -87,6 +88,15 @@ def _quietly_signed_in() -> Any:
     except Exception:
         # The host's own loader or user object: without a user the context is still worth a lot.
         return None
+
+
+def _session_key() -> str | None:
+    # Flask's own sessions are cookies and have none; those of Flask-Session do.
+    try:
+        key = getattr(session, "sid", None)
+    except Exception:
+        return None
+    return key if isinstance(key, str) else None
 
 
 def _is_staff(user: object) -> bool:

@@ -9,6 +9,7 @@ from flask import Flask, current_app, has_app_context
 from markupsafe import Markup
 
 from capi_flask import recipes
+from capi_flask.identity import identify
 from capi_flask.installed import Installed
 from capi_flask.lifecycle import Lifecycle
 from capi_flask.outbox import auto_outbox
@@ -66,6 +67,7 @@ class Capi:
             outboxes={"auto": auto_outbox(app)},
             recipes=recipes.installed(),
             user_data=_USER_DATA,
+            identify=identify,
         )
         installed = Installed(client)
         if problems := installed.signals.misspelt():

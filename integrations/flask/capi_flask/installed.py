@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from capi_flask.lifecycle import Lifecycle
 
 _log = logging.getLogger("capi_plugins.flask")
+About = Callable[[], Any]
 OnCommit = Callable[[Callable[[], None]], None]
 
 
@@ -81,16 +82,23 @@ class Installed:
             made = event if isinstance(event, Event) else None
             self.note(lambda: made or Event.from_dict({**fields, "event_name": event}))
 
-    def note(self, build: Callable[[], Event | None], *, on_commit: OnCommit | None = None) -> None:
+    def note(
+        self,
+        build: Callable[[], Event | None],
+        *,
+        on_commit: OnCommit | None = None,
+        about: About | None = None,
+    ) -> None:
         """Note an event; never raises.
 
         Args:
             build: Makes the event, at the end of the request or after the commit.
             on_commit: Registers what is to be called when the transaction commits.
+            about: Tells what the event is about; see ``Client.note``.
         """
         handling = Handling.of(self)
         if handling is None or not handling.finished:
-            self.client.note(build, on_commit=on_commit)
+            self.client.note(build, on_commit=on_commit, about=about)
             return
         # A streamed body goes on after the request was finished; it is still its visitor's.
         context = handling.scope.context
@@ -102,8 +110,25 @@ class Installed:
 
         self.client.note(late, on_commit=on_commit)
 
+    def remember(self, trigger: Trigger, offered: Mapping[str, Any]) -> None:
+        """Have the shopper remembered who made a row that has its event later.
+
+        Args:
+            trigger: The rule that watches the row.
+            offered: What the trigger's own paths may start at.
+        """
+        handling = Handling.of(self)
+        late = rows.remember(offered)
+        if handling is not None and not late.is_async:
+            self.client.created(self._about(trigger, handling, late, fresh=True))
+
     def note_trigger(
-        self, trigger: Trigger, offered: Mapping[str, Any], session: Session | None
+        self,
+        trigger: Trigger,
+        offered: Mapping[str, Any],
+        session: Session | None,
+        *,
+        fresh: bool = False,
     ) -> None:
         """Note the event of a trigger; its fields are read late.
 
@@ -111,6 +136,7 @@ class Installed:
             trigger: The rule.
             offered: What the trigger's own paths may start at.
             session: The SQLAlchemy session whose commit makes it true; None: it is true already.
+            fresh: Whether the row it is about was made just now.
         """
         handling = Handling.of(self)
         late = rows.remember(offered)
@@ -120,10 +146,22 @@ class Installed:
             with late.readable() as values:
                 return trigger.build({**around, **_not_called(values)})
 
+        about = self._about(trigger, handling, late, fresh=fresh)
         on_commit = None if session is None else transactions.on_commit(session)
         if on_commit is not None and late.is_async:
             build, on_commit = _built_at_commit(trigger, late, on_commit)
-        self.note(build, on_commit=on_commit)
+        self.note(build, on_commit=on_commit, about=about)
+
+    def _about(
+        self, trigger: Trigger, handling: Handling | None, late: rows.Late, *, fresh: bool
+    ) -> About:
+        def about() -> Any:
+            around = {} if handling is None else handling.offer()
+            with late.readable() as values:
+                offer = {**around, **_not_called(values)}
+                return self.client.subject(trigger, offer, fresh=fresh)
+
+        return about
 
 
 def _built_at_commit(

@@ -67,7 +67,8 @@ class Lifecycle:
 
     @_fenced
     def context_pushed(self, **_: Any) -> None:
-        """Connect the triggers whose signals were not there before; commands have no request."""
+        """Connect the triggers that were not connected before; commands have no request."""
+        self.installed.watch_database()
         self.installed.signals.connect(import_modules=False)
 
     @_fenced

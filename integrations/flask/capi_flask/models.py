@@ -103,8 +103,11 @@ def _after_flush(session: Session, _: object) -> None:
                 old = {name: value[0] for name, value in old.items() if value}
                 new = {name: state.dict[name] for name in trigger.changed if name in state.dict}
                 old.update(asked.get(id(row), {}))
+                named = {"instance": row}
                 if trigger.changes(created=created, old=old, new=new):
-                    watching.installed.note_trigger(trigger, {"instance": row}, session)
+                    watching.installed.note_trigger(trigger, named, session, fresh=created)
+                elif created:
+                    watching.installed.remember(trigger, named)
 
 
 def _watching() -> ModelTriggers | None:

@@ -59,9 +59,9 @@ def remember(offered: Mapping[str, Any]) -> Late:
 
         for name, value in offered.items():
             with contextlib.suppress(Exception):  # not mapped, or bound to nothing
-                session = object_session(_plain(value))
+                session = object_session(plain(value))
                 if session is not None:
-                    binds[name] = session.get_bind(type(_plain(value)))
+                    binds[name] = session.get_bind(type(plain(value)))
     return Late(offered, binds)
 
 
@@ -71,7 +71,7 @@ def _readable(
     from sqlalchemy import inspect  # noqa: PLC0415 - only where the host has it
     from sqlalchemy.orm import Session  # noqa: PLC0415
 
-    value = _plain(value)
+    value = plain(value)
     state = inspect(value)
     session = state.session
     if session is not None and session.in_transaction() and session.is_active:
@@ -84,6 +84,8 @@ def _readable(
     return sessions[bind].get(type(value), state.identity) or value
 
 
-def _plain(value: Any) -> Any:
-    current = getattr(type(value), "_get_current_object", None)
-    return value if current is None else current(value)
+def plain(value: Any) -> Any:
+    """Return what werkzeug's ``LocalProxy`` stands for, and everything else as it is."""
+    if hasattr(type(value), "_get_current_object"):
+        return value._get_current_object()  # noqa: SLF001 - werkzeug documents it
+    return value

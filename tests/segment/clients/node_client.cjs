@@ -2,7 +2,7 @@
 const [host, path, writeKey, prefix] = process.argv.slice(2)
 const { Analytics } = require('@segment/analytics-node')
 
-const analytics = new Analytics({ writeKey, host, path, maxRetries: 0, flushInterval: 50 })
+const analytics = new Analytics({ writeKey, host, path, flushInterval: 50 })
 const failed = []
 const statuses = []
 analytics.on('error', (error) => failed.push(String(error.reason || error.code)))
@@ -21,6 +21,6 @@ analytics.track({
   context: { traits: { email: 'ada@example.com' } },
 })
 analytics.screen({ userId: `${prefix}-user`, name: 'Home', messageId: `${prefix}-screen` })
-analytics.closeAndFlush({ timeout: 10000 }).then(() => {
+analytics.closeAndFlush({ timeout: 30000 }).then(() => {
   console.log(JSON.stringify({ failed, statuses }))
 })

@@ -35,7 +35,6 @@ def python_client(library, host):
         host=host.capi,
         on_error=lambda error, _: problems.append(error),
         upload_interval=0.05,
-        max_retries=0,
         gzip=True,
     )
     return made, problems
@@ -101,7 +100,8 @@ def test_the_library_for_node_sends_its_orders_here(host, libraries):
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["failed"] == []
-    assert set(said["statuses"]) == {200}
+    # On a busy machine it may have to send again, and it does.
+    assert set(said["statuses"]) <= {200, 503}
     found = host.received("node", 2)
     assert_is_the_order(found["Purchase"])
     assert found["PageView"]["action_source"] == "other"

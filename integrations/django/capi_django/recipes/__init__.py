@@ -35,8 +35,15 @@ def installed() -> dict[str, object]:
     return {
         name: importlib.import_module(f"{__name__}.{name}")
         for name, app in APPS.items()
-        if apps.is_installed(app) and (name not in _PARTS or importlib.util.find_spec(_PARTS[name]))
+        if apps.is_installed(app) and _is_meant(name)
     }
+
+
+def _is_meant(name: str) -> bool:
+    try:
+        return name not in _PARTS or importlib.util.find_spec(_PARTS[name]) is not None
+    except ImportError:
+        return False
 
 
 def counts_payments(settings: Settings) -> bool:
