@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-import attrs
-
 from capi_django.recipes import counts_payments
-from capi_plugins import Event, hookimpl
+from capi_plugins import hookimpl
 from capi_plugins.settings import Settings
 
 _OBJECT = "event.data.object"
 # Stripe calls again for three days when it is not answered.
 _WHEN = "event.created"
-# Where others have hundredths. Source: Stripe's page *Supported currencies*.
-_NO_DECIMALS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
-_THREE_DECIMALS = "BHD JOD KWD OMR TND"
-_DECIMALS = {
-    **dict.fromkeys(_NO_DECIMALS.split(), 0),
-    **dict.fromkeys(_THREE_DECIMALS.split(), 3),
-}
-_SMALLEST = "in_smallest_unit"
 
 
 @hookimpl
@@ -76,27 +65,18 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-@hookimpl
-def capi_enrich(event: Event) -> Event | None:
-    """Turn an amount in the smallest unit into one in whole money."""
-    data = event.custom_data
-    if _SMALLEST not in data.properties:
-        return None
-    rest = {name: value for name, value in data.properties.items() if name != _SMALLEST}
-    decimals = _DECIMALS.get(str(data.currency).upper(), 2)
-    value = None if data.value is None else str(Decimal(str(data.value)).scaleb(-decimals))
-    return attrs.evolve(event, custom_data=attrs.evolve(data, value=value, properties=rest))
-
-
 def _signal(name: str) -> str:
     return f'djstripe.signals.WEBHOOK_SIGNALS["{name}"]'
 
 
 def _money(amount: str) -> dict[str, Any]:
     return {
-        "value": f"{_OBJECT}.{amount}",
+        "value": {
+            "PATH": f"{_OBJECT}.{amount}",
+            "AS": "minor_units",
+            "CURRENCY": f"{_OBJECT}.currency",
+        },
         "currency": f"{_OBJECT}.currency",
-        _SMALLEST: {"VALUE": True},
     }
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
-from capi_plugins import DropEvent, Event, RequestContext, hookimpl
+from capi_plugins import Event, hookimpl
 from capi_plugins.settings import Settings
 
 _PRODUCT = {"VALUE": "product"}
@@ -167,12 +166,3 @@ def capi_enrich(event: Event) -> Event | None:
     except (ArithmeticError, KeyError, TypeError, ValueError):
         return None
     return event.fill(custom_data={"value": sum(prices, Decimal(0))})
-
-
-@hookimpl
-def capi_filter(event: Event, context: RequestContext) -> None:
-    """Count a look at a product once: putting it into the basket leads back to its page."""
-    if event.event_name == "ViewContent" and context.referrer_url and context.url:
-        page, before = urlsplit(context.url), urlsplit(context.referrer_url)
-        if (page.netloc, page.path) == (before.netloc, before.path):
-            raise DropEvent("the visitor was on this page already")
