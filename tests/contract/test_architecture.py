@@ -178,6 +178,7 @@ LAYERS = [
         "builtin",
         "insight",
         "celery_nudge",
+        "bridge",
         "nudging",
         "receiving",
     },
