@@ -257,6 +257,9 @@ class SqliteOutbox:
                 due = rows.next_due(connection, destination, now=now, leased=leased)
         except Unavailable:
             return now + _POLL if in_memory is None else in_memory
+        if due is None and self._owed:
+            # Nothing is to be sent, but what became of something is still to be written down.
+            due = now + _POLL
         if due is None:
             self._tidy_now_and_then()
             return in_memory
@@ -296,6 +299,7 @@ class SqliteOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits."""
         names = set(self._overflow.waiting_for())
+        names |= {item.destination for _, _, settled in list(self._owed) for item in settled}
         with (
             contextlib.suppress(Unavailable),
             self._back.reading(_SETTLE_BUDGET) as connection,
@@ -358,11 +362,9 @@ class SqliteOutbox:
 
     def _tidy_beside(self) -> None:
         """Tidy where no sender does, and not in the thread of a request."""
-        # While the interpreter is torn down a thread is waited for that never runs.
-        if sys.is_finalizing():
-            return
         with contextlib.suppress(RuntimeError):
-            threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
+            if not sys.is_finalizing():  # or it is waited for a thread that never runs
+                threading.Thread(target=self._tidy, name="capi-tidy", daemon=True).start()
 
     def _tidy(self) -> None:
         """Remove what is too old, and move the log into the file."""
