@@ -14,7 +14,7 @@ from rich.text import Text
 from capi_plugins.cli.journeys import Journey
 from capi_plugins.sandbox import ReceivedEvent
 
-_OF_A_VISIT = re.compile(r"[0-9a-f]{24}")
+_OF_A_VISIT = re.compile(r"[0-9a-f]{32}")
 
 
 def show_events(out: Console, accepted: Sequence[ReceivedEvent]) -> None:
