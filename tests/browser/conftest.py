@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,11 +15,6 @@ import pytest
 from capi_plugins.cli.shops import SHOPS, examples, serving
 from capi_plugins.sandbox import Sandbox
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 BY_NAME = {shop.name: shop for shop in SHOPS}
 BY_NAME["django, ASGI"] = attrs.evolve(
     BY_NAME["django"], run=("-m", "uvicorn", "shop.asgi:application", "--port", "{port}")
@@ -141,30 +134,11 @@ def shop(request: pytest.FixtureRequest, run_shop: Callable[..., Running], pixel
     return run_shop(request.param)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    required = os.environ.get("CAPI_REQUIRE_SERVICES") == "1"
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        if required:
-            raise
-        pytest.skip("the Python package playwright is not installed")
-    if not Path(CHROMIUM).exists():
-        if required:
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
-        yield running
-        running.close()
-
-
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     # A user agent of a person's browser: "HeadlessChrome" counts as a bot.
     agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"
-    context = chromium.new_context(user_agent=agent, locale="en")
+    context = browser.new_context(user_agent=agent, locale="en")
     yield context.new_page()
     context.close()
 
