@@ -14,6 +14,7 @@ CORE = ROOT / "capi_plugins"
 ADAPTERS = {
     "capi_django": ROOT / "integrations/django/capi_django",
     "capi_flask": ROOT / "integrations/flask/capi_flask",
+    "capi_pytest": ROOT / "integrations/pytest/capi_pytest",
 }
 FRAMEWORKS = {
     *"django asgiref flask flask_login flask_sqlalchemy sqlalchemy starlette fastapi".split(),
@@ -164,6 +165,7 @@ LAYERS = [
         "_money",
         "_paths",
         "_place",
+        "sending_off",
         "http_context",
         "request_owner",
     },
@@ -237,7 +239,12 @@ def test_no_module_is_a_drawer(name):
 
 
 def test_no_folder_shadows_a_framework():
-    for path in ("integrations", "integrations/django", "integrations/flask"):
+    for path in (
+        "integrations",
+        "integrations/django",
+        "integrations/flask",
+        "integrations/pytest",
+    ):
         assert not (ROOT / path / "__init__.py").exists()
     assert not (ROOT / "tests/django").exists()
     assert not (ROOT / "tests/flask").exists()
