@@ -166,6 +166,7 @@ LAYERS = [
         "_paths",
         "_place",
         "sending_off",
+        "trigger_rules",
         "http_context",
         "request_owner",
     },
