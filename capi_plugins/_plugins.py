@@ -17,7 +17,7 @@ import pluggy
 from capi_plugins import hookspecs
 from capi_plugins._discovery import entry_point_names, from_settings, installed
 from capi_plugins._place import place
-from capi_plugins.consent import Consent, strictest
+from capi_plugins.consent import Consent, Decision, strictest
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.events import Event
@@ -283,7 +283,7 @@ class Plugins:
         """Ask ``capi_consent``: the strictest answer wins, a failure counts as DENIED.
 
         Returns:
-            The answer, and the name of the plugin that gave it.
+            The answer, and who gave it: the banner if the plugin names one, else the plugin.
         """
         given = {"event": event, "context": context, "destination": destination}
         decided: Consent | None = None
@@ -293,14 +293,15 @@ class Plugins:
                 answer = impl(given)
                 if answer is None:
                     continue
-                if not isinstance(answer, Consent):
+                told = answer if isinstance(answer, Decision) else Decision(answer, impl.plugin)
+                if not isinstance(told.consent, Consent):
                     raise TypeError("capi_consent must answer a Consent or None")  # noqa: TRY301
             except Exception as error:
                 self._say(impl, error)
-                answer = Consent.DENIED
-            stricter = strictest((decided, answer))
+                told = Decision(Consent.DENIED, impl.plugin)
+            stricter = strictest((decided, told.consent))
             if stricter is not decided:
-                decided, by = stricter, impl.plugin
+                decided, by = stricter, told.by
         return decided, by
 
     def enrich(self, event: Event, context: RequestContext) -> Event:

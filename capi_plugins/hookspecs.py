@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from capi_plugins.consent import Consent
+    from capi_plugins.consent import Consent, Decision
     from capi_plugins.context import RequestContext
     from capi_plugins.destinations.base import Destination, Request, Response
     from capi_plugins.events import Event
@@ -106,7 +106,9 @@ def capi_lookup_destination(name: str) -> Destination | None:
 
 
 @hookspec
-def capi_consent(event: Event, context: RequestContext, destination: str) -> Consent | None:
+def capi_consent(
+    event: Event, context: RequestContext, destination: str
+) -> Consent | Decision | None:
     """Say what the visitor allows this destination; None when you do not know.
 
     Args:
@@ -115,7 +117,8 @@ def capi_consent(event: Event, context: RequestContext, destination: str) -> Con
         destination: Name of the destination.
 
     Returns:
-        The strictest answer of all wins; without any, ``CAPI["CONSENT"]["DEFAULT"]`` holds.
+        The strictest answer of all wins; without any, ``CAPI["CONSENT"]["DEFAULT"]`` holds. A
+        ``Decision`` also tells where it stands, which the reason then names in the plugin's place.
         If it raises, that counts as DENIED.
     """
 

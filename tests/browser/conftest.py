@@ -22,6 +22,10 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+BY_NAME = {shop.name: shop for shop in SHOPS}
+BY_NAME["django, ASGI"] = attrs.evolve(
+    BY_NAME["django"], run=("-m", "uvicorn", "shop.asgi:application", "--port", "{port}")
+)
 # Does with the queue what Meta's script does: takes what waits, then every further call.
 SCRIPT = """\
 (function() {
@@ -117,15 +121,14 @@ def run_shop(
             key = (name, *environ)
             if key not in found:
                 sandbox = stack.enter_context(Sandbox())
-                shop = next(each for each in SHOPS if each.name == name)
                 settings = {
                     "SANDBOX_URL": sandbox.url,
                     "CAPI_META_PIXEL_URL": f"{pixel_server.url}/fbevents.js",
                     "SHOP_PIXEL": "1",
                     **environ,
                 }
-                scratch = tmp_path_factory.mktemp(name)
-                url = stack.enter_context(serving(shop, examples(), scratch, settings))
+                scratch = tmp_path_factory.mktemp("shop")
+                url = stack.enter_context(serving(BY_NAME[name], examples(), scratch, settings))
                 found[key] = Running(url, sandbox)
             found[key].sandbox.clear()
             return found[key]

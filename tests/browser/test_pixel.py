@@ -54,6 +54,7 @@ def names(events):
     return sorted(name for name, _ in events)
 
 
+@pytest.mark.parametrize("shop", ["django", "django, ASGI", "flask"], indirect=True)
 def test_the_browser_sends_what_the_server_sends_with_the_same_ids(shop, pixel, page, until):
     arrive(page, shop, "accept")
     buy(page, shop)

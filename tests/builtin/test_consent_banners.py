@@ -116,6 +116,11 @@ COOKIEYES = "consentid:VUp6,consent:{},action:{},necessary:yes,analytics:no,adve
             UNKNOWN,
             UNKNOWN,
         ),
+        (
+            "consentid:VUp6,consent:no,action:yes,necessary:yes,analytics:no,advertisement:no,other:no",
+            DENIED,
+            DENIED,
+        ),
         ("consentid:%E0%A4%A,action:yes,advertisement:yes", GRANTED, GRANTED),
         ("%", UNKNOWN, UNKNOWN),
     ],

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capi_plugins import Consent, Event
+from capi_plugins import Consent, Event, hookimpl
 from capi_plugins.builtin.consent import SOURCES, make_reader
+from capi_plugins.consent import Decision
 from capi_plugins.context import NO_REQUEST
 from capi_plugins.exceptions import ConfigurationError
 from capi_plugins.http_context import request_context
+from tests.builtin.conftest import OffersNotebook
 
 GRANTED, LIMITED, DENIED, UNKNOWN = Consent.GRANTED, Consent.LIMITED, Consent.DENIED, None
 SAYS_YES = {"COOKIE": "ok"}
@@ -138,6 +140,51 @@ def test_an_event_that_carries_a_refusal_is_refused(make_client, make_context):
     assert result.reason == "no consent (event_consent)"
 
 
+@pytest.mark.parametrize(
+    ("sources", "headers", "reason"),
+    [
+        (["onetrust"], {"cookie": "OptanonConsent=groups=C0004:0"}, "onetrust"),
+        ([{"SOURCE": "cookieyes"}, "gpc"], {"sec-gpc": "1"}, "gpc"),
+        (["gpc", "cc_cookie"], {"sec-gpc": "1", "cookie": 'cc_cookie={"categories":[]}'}, "gpc"),
+        ([SAYS_YES], {"cookie": "ok=no"}, "cookie ok"),
+        ([{"HEADER": "X-Consent"}], {"x-consent": "no"}, "header X-Consent"),
+        (["shop_consent.decide"], {"cookie": "host=no"}, "shop_consent.decide"),
+    ],
+)
+def test_the_reason_names_the_banner_that_refused(
+    make_client, make_context, sources, headers, reason
+):
+    client = make_client({"DEFAULT": "granted", "SOURCES": sources})
+    [result] = client.dry_run(Event(event_name="Lead"), make_context(headers=headers))
+    assert result.reason == f"no consent ({reason})"
+
+
+class Banner:
+    """A plugin that knows more than its own name."""
+
+    @hookimpl
+    def capi_consent(self):
+        return Decision(DENIED, "our banner")
+
+
+class Careless:
+    @hookimpl
+    def capi_consent(self):
+        return Decision("denied", "our banner")
+
+
+def test_a_plugin_may_name_its_banner(make_client):
+    client = make_client("granted", PLUGINS=[Banner(), OffersNotebook()])
+    [result] = client.dry_run(Event(event_name="Lead"), NO_REQUEST)
+    assert result.reason == "no consent (our banner)"
+
+
+def test_a_decision_of_no_consent_refuses_in_the_plugins_name(make_client):
+    client = make_client("granted", PLUGINS=[Careless(), OffersNotebook()])
+    [result] = client.dry_run(Event(event_name="Lead"), NO_REQUEST)
+    assert result.reason == "no consent (Careless)"
+
+
 # ------------------------------------------------------------------ mistakes in settings
 
 AT = "CAPI['CONSENT']['SOURCES'][0]"
@@ -191,7 +238,7 @@ def test_the_documentation_names_every_source():
 COOKIES = [
     *("OptanonConsent", "CookieConsent", "cookieyes-consent", "cmplz_marketing", "cc_cookie"),
     *("cookie_consent", "didomi_token", "_tracking_consent", "_cmp_a", "euconsent-v2"),
-    *("__gpp", "usprivacy", "x"),
+    *("__gpp", "usprivacy", "x", "capi_consent", "T_DC_1"),
 ]
 BITS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.", max_size=120)
 VALUES = st.one_of(
@@ -205,7 +252,7 @@ VALUES = st.one_of(
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    ["categories", "con", "CMP", "m", "purposes", "vendors", "enabled"]
+                    ["categories", "con", "CMP", "m", "purposes", "vendors", "enabled", "4"]
                 ),
                 inner,
                 max_size=3,
@@ -220,7 +267,9 @@ GENERIC = [
         ("json", "a.0.b"), ("pairs", "a"), ("query", "a"), ("regex", r"a=(\w+)?"), ("plain", ""),
     ]
 ]  # fmt: skip
-READERS = [make_reader(source, "", []) for source in [*SOURCES, *GENERIC]]
+MODES = {"SOURCE": "google_consent_mode", "COOKIE": "x", "TYPES": ["m", "4"]}
+HEADER = {"HEADER": "dnt", "FORMAT": "json", "PATH": "a"}
+READERS = [make_reader(source, "", []) for source in [*SOURCES, *GENERIC, MODES, HEADER]]
 
 
 @given(

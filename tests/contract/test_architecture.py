@@ -181,6 +181,7 @@ LAYERS = [
         "builtin",
         "insight",
         "celery_nudge",
+        "bridge",
         "nudging",
         "receiving",
     },

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.app_data import extinfo
 from capi_plugins.destinations.meta.fields import EXTINFO
 from capi_plugins.destinations.meta.scalars import Unusable
@@ -93,3 +94,16 @@ def test_other_members_are_read_one_by_one(build):
 def test_an_app_event_without_its_parts_is_held_back(build, app_data, missing):
     with pytest.raises(InvalidEvent, match=missing):
         build(action_source="app", app_data=app_data)
+
+
+@pytest.mark.parametrize("consent", [Consent.GRANTED, Consent.LIMITED])
+def test_who_refused_tracking_on_the_device_stays_refused(build, consent):
+    refused = {
+        "advertiser_tracking_enabled": False,
+        "application_tracking_enabled": False,
+        "extinfo": DEVICE,
+    }
+    wire, _ = build(action_source="app", app_data=refused, consent=consent)
+    for flag in ("advertiser_tracking_enabled", "application_tracking_enabled"):
+        assert wire["app_data"][flag] == 0
+        assert wire["app_data"][flag] is not False

@@ -138,3 +138,14 @@ def test_an_order_arrives_under_asgi(recorder):
     )
     assert answer.status_code == 200
     assert recorder.names == ["Purchase"]
+
+
+def test_the_script_of_the_bridge_is_below_the_same_place():
+    first = Client().get("/capi/bridge.js")
+    assert first.status_code == 200
+    assert first["Content-Type"] == "text/javascript; charset=utf-8"
+    assert first["Cache-Control"] == "public, max-age=3600"
+    assert not first.cookies
+    again = Client().get("/capi/bridge.js", headers={"if-none-match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert Client().post("/capi/bridge.js").status_code == 405

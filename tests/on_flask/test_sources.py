@@ -108,4 +108,19 @@ def test_an_app_that_serves_already_is_told_that_it_is_too_late(make_app, capi_c
     app.test_client().get("/")
     app.config["CAPI"] = capi_config(SEGMENT=SEGMENT)
     Capi(app)
-    assert "the sources are not mounted" in caplog.text
+    assert "nothing is mounted" in caplog.text
+
+
+def test_the_script_is_served_where_consent_is_read_from_its_cookie(make_app):
+    consent = {"DEFAULT": "denied", "SOURCES": [{"SOURCE": "bridge"}]}
+    visitor = make_app(CONSENT=consent).test_client()
+    first = visitor.get("/capi/bridge.js")
+    assert first.status_code == 200
+    assert first.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert first.headers["Cache-Control"] == "public, max-age=3600"
+    assert "Set-Cookie" not in first.headers
+    again = visitor.get("/capi/bridge.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert visitor.post("/capi/bridge.js").status_code == 405
+    assert visitor.post("/capi/v1/t").status_code == 404
+    assert make_app().test_client().get("/capi/bridge.js").status_code == 404

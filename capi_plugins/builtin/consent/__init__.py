@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from capi_plugins.builtin.consent import banners, custom, signals
+from capi_plugins.builtin.consent import banners, browser_only, custom, django_apps, signals
 from capi_plugins.builtin.consent.banners import Reader
-from capi_plugins.consent import Consent, strictest
+from capi_plugins.consent import Decision, strictest
 from capi_plugins.context import RequestContext
 from capi_plugins.exceptions import ConfigurationError
 from capi_plugins.hookspecs import hookimpl
@@ -24,9 +24,12 @@ SOURCES: Mapping[str, Callable[[Section], Reader]] = MappingProxyType(
         "cookieyes": banners.cookieyes,
         "complianz": banners.complianz,
         "cc_cookie": banners.cc_cookie,
-        "django_cookie_consent": banners.django_cookie_consent,
+        "django_cookie_consent": django_apps.django_cookie_consent,
         "didomi": banners.didomi,
         "shopify": banners.shopify,
+        "bridge": browser_only.bridge,
+        "google_consent_mode": browser_only.google_consent_mode,
+        "termly": browser_only.termly,
         "tcf": signals.tcf,
         "usprivacy": signals.usprivacy,
         "gpp": signals.gpp,
@@ -41,7 +44,7 @@ class ConsentSources:
     """The built-in ``capi_consent``."""
 
     def __init__(self) -> None:
-        self._readers: tuple[Reader, ...] = ()
+        self._readers: tuple[tuple[str, Reader], ...] = ()
 
     @hookimpl
     def capi_configure(self, settings: Settings) -> None:
@@ -52,16 +55,39 @@ class ConsentSources:
         """
         problems: list[str] = []
         self._readers = tuple(
-            make_reader(source, f"CAPI['CONSENT']['SOURCES'][{number}]", problems)
+            (
+                name_of(source),
+                make_reader(source, f"CAPI['CONSENT']['SOURCES'][{number}]", problems),
+            )
             for number, source in enumerate(settings.consent.sources)
         )
         if problems:
             raise ConfigurationError(problems)
 
     @hookimpl
-    def capi_consent(self, context: RequestContext) -> Consent | None:
-        """Ask every source."""
-        return strictest(read(context) for read in self._readers) if self._readers else None
+    def capi_consent(self, context: RequestContext) -> Decision | None:
+        """Ask every source; the first with the strictest answer is named."""
+        told = [
+            Decision(answer, name)
+            for name, read in self._readers
+            if (answer := read(context)) is not None
+        ]
+        strict = strictest(decision.consent for decision in told)
+        return next((decision for decision in told if decision.consent is strict), None)
+
+
+def name_of(source: str | Mapping[str, Any]) -> str:
+    """Call a source what its settings call it: its name, its path, or its cookie or header.
+
+    Args:
+        source: A name, a dotted path, or a dictionary with options.
+    """
+    if isinstance(source, str):
+        return source
+    for key, prefix in (("SOURCE", ""), ("COOKIE", "cookie "), ("HEADER", "header ")):
+        if isinstance(found := source.get(key), str):
+            return f"{prefix}{found}"
+    return ""
 
 
 def make_reader(source: str | Mapping[str, Any], path: str, problems: list[str]) -> Reader:

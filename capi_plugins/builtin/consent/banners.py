@@ -17,7 +17,8 @@ from capi_plugins.settings import Section
 
 Reader = Callable[[RequestContext], Consent | None]
 
-_MARKETING = ("marketing", "ads", "targeting", "advertising", "advertisement")
+MARKETING = ("marketing", "ads", "targeting", "advertising", "advertisement")
+"""How sites usually call what advertising needs."""
 _COOKIEBOT = re.compile(r"[{,]\s*(\w+)\s*:\s*(true|false|'[^']*')\s*(?=[,}])")
 
 
@@ -39,14 +40,15 @@ def names(section: Section, key: str, default: Iterable[str]) -> tuple[str, ...]
     return found
 
 
-def _decided(answer: bool | None) -> Consent | None:
+def decided(answer: bool | None) -> Consent | None:
+    """Put a yes or a no into the words of consent."""
     if answer is None:
         return None
     return Consent.GRANTED if answer else Consent.DENIED
 
 
-def _all(states: Iterable[bool | None]) -> Consent | None:
-    """All must be granted; one refusal refuses."""
+def all_of(states: Iterable[bool | None]) -> Consent | None:
+    """Ask for all of them: one refusal refuses, and one that is unknown leaves it unknown."""
     found = list(states)
     if False in found:
         return Consent.DENIED
@@ -74,7 +76,7 @@ def onetrust(section: Section) -> Reader:
             return None
         *_, text = layers(fields["groups"])
         states = read_pairs(text, ",", ":")
-        return _all({"1": True, "0": False}.get(states.get(group, "")) for group in groups)
+        return all_of({"1": True, "0": False}.get(states.get(group, "")) for group in groups)
 
     return read
 
@@ -95,7 +97,7 @@ def cookiebot(section: Section) -> Reader:
             if "marketing" in fields:
                 if fields["marketing"] == "true" and explicit:
                     return Consent.GRANTED if fields.get("method") == "'explicit'" else None
-                return _decided({"true": True, "false": False}.get(fields["marketing"]))
+                return decided({"true": True, "false": False}.get(fields["marketing"]))
         return None
 
     return read
@@ -120,7 +122,7 @@ def cookieyes(section: Section) -> Reader:
 
 
 def _yes_no(word: str) -> Consent | None:
-    return _decided({"yes": True, "no": False}.get(word.strip().lower()))
+    return decided({"yes": True, "no": False}.get(word.strip().lower()))
 
 
 def complianz(section: Section) -> Reader:
@@ -130,7 +132,7 @@ def complianz(section: Section) -> Reader:
     def read(context: RequestContext) -> Consent | None:
         words = (context.cookies.get(f"{prefix}_{category}") for prefix in ("cmplz", "wp_consent"))
         states = ({"allow": True, "deny": False}.get((word or "").lower()) for word in words)
-        return strictest(_decided(state) for state in states)
+        return strictest(decided(state) for state in states)
 
     return read
 
@@ -138,7 +140,7 @@ def complianz(section: Section) -> Reader:
 def cc_cookie(section: Section) -> Reader:
     """vanilla-cookieconsent: ``cc_cookie``; one of ``CATEGORY`` must be accepted."""
     cookie = section.take("COOKIE", str, "cc_cookie")
-    wanted = frozenset(names(section, "CATEGORY", _MARKETING))
+    wanted = frozenset(names(section, "CATEGORY", MARKETING))
 
     def read(context: RequestContext) -> Consent | None:
         data = read_json(context.cookies.get(cookie, ""))
@@ -147,28 +149,7 @@ def cc_cookie(section: Section) -> Reader:
         accepted = data.get("categories", data.get("level"))
         if not isinstance(accepted, list):
             return None
-        return _decided(any(name in wanted for name in accepted if isinstance(name, str)))
-
-    return read
-
-
-def django_cookie_consent(section: Section) -> Reader:
-    """django-cookie-consent: ``cookie_consent``; all of ``GROUPS`` must be accepted.
-
-    Without ``GROUPS``: those of the usual names for marketing that the cookie has.
-    """
-    cookie = section.take("COOKIE", str, "cookie_consent")
-    groups = names(section, "GROUPS", ())
-
-    def read(context: RequestContext) -> Consent | None:
-        for text in layers(context.cookies.get(cookie, "")):
-            states = read_pairs(text, r"\|", "=")
-            if states:
-                wanted = groups or [name for name in (*_MARKETING, "social") if name in states]
-                return _all(
-                    None if not states.get(name) else states[name] != "-1" for name in wanted
-                )
-        return None
+        return decided(any(name in wanted for name in accepted if isinstance(name, str)))
 
     return read
 
@@ -182,7 +163,7 @@ def didomi(section: Section) -> Reader:
         data = read_base64_json(context.cookies.get("didomi_token", ""))
         if not isinstance(data, Mapping):
             return None
-        return _all(
+        return all_of(
             [_didomi_state(data.get("vendors"), name) for name in vendors]
             + [_didomi_state(data.get("purposes"), name) for name in purposes]
         )
@@ -212,7 +193,7 @@ def shopify(_: Section) -> Reader:
 
     def read(context: RequestContext) -> Consent | None:
         return strictest(
-            _decided(answer(read_json(context.cookies.get(cookie, ""))))
+            decided(answer(read_json(context.cookies.get(cookie, ""))))
             for cookie, answer in (("_tracking_consent", customer), ("_cmp_a", purposes))
         )
 

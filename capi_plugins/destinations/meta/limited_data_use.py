@@ -11,10 +11,12 @@ from capi_plugins.destinations.meta.json_values import reason
 from capi_plugins.destinations.meta.scalars import Unusable, integer, items, text
 from capi_plugins.events import Event, FieldNote
 
+_COUNTRY, _STATE = "data_processing_options_country", "data_processing_options_state"
 _PLACES: tuple[tuple[str, Container[int]], ...] = (
-    ("data_processing_options_country", LDU_COUNTRIES),
-    ("data_processing_options_state", LDU_STATES),
+    (_COUNTRY, LDU_COUNTRIES),
+    (_STATE, LDU_STATES),
 )
+_UNITED_STATES = 1
 
 
 def put(wire: dict[str, Any], event: Event, consent: Consent, notes: list[FieldNote]) -> None:
@@ -35,6 +37,12 @@ def put(wire: dict[str, Any], event: Event, consent: Consent, notes: list[FieldN
                     wire[key] = _code(value, codes)
                 except Exception as problem:
                     notes.append(FieldNote(key, reason(problem)))
+        if wire[_STATE]:
+            wire[_COUNTRY] = _UNITED_STATES
+        elif "client_ip_address" not in wire["user_data"]:
+            notes.append(
+                FieldNote(_STATE, "is missing, and without an address Meta cannot tell it")
+            )
 
 
 def _options(value: object, notes: list[FieldNote]) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Where Segment's libraries and webhooks send to.
+"""Where Segment's libraries and webhooks send to, and where ``bridge.js`` is.
 
 ::
 
@@ -7,12 +7,17 @@
 
 from __future__ import annotations
 
-from django.urls import re_path
+from django.urls import path, re_path
 
 from capi_django import views
+from capi_plugins.bridge import PATH
 from capi_plugins.receiving import TRACKING, WEBHOOKS
 
 app_name = "capi"
 urlpatterns = [
-    re_path(rf"^(?P<path>{place}/.+)$", views.receive, name=place) for place in (TRACKING, WEBHOOKS)
+    *(
+        re_path(rf"^(?P<path>{place}/.+)$", views.receive, name=place)
+        for place in (TRACKING, WEBHOOKS)
+    ),
+    path(PATH, views.bridge, name="bridge"),
 ]

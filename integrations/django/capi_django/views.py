@@ -1,4 +1,4 @@
-"""The view that sources answer through."""
+"""The views below the URLconf: sources, and the script ``bridge.js``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from capi_django import conf
 from capi_django.context import context_now
 from capi_plugins import RequestContext, WebhookError
+from capi_plugins.bridge import serve
 from capi_plugins.receiving import respond
 from capi_plugins.sources.base import SourceResponse, error_response
 
@@ -24,6 +25,17 @@ def receive(request: HttpRequest, path: str) -> HttpResponse:
         path: What follows the prefix of the URLconf.
     """
     return _response(_answer(request, path))
+
+
+@login_not_required
+def bridge(request: HttpRequest) -> HttpResponse:
+    """Serve the script that copies a banner's answer into a cookie.
+
+    Args:
+        request: The request.
+    """
+    given = {name.lower(): value for name, value in request.headers.items()}
+    return _response(serve(request.method or "", given))
 
 
 def _answer(request: HttpRequest, path: str) -> SourceResponse:

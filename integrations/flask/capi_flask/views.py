@@ -1,4 +1,4 @@
-"""Where Segment's libraries and webhooks send to: a blueprint at ``CAPI["URL_PREFIX"]``."""
+"""A blueprint at ``CAPI["URL_PREFIX"]``: sources, and the script ``bridge.js``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.wsgi import get_input_stream
 
 from capi_flask.context import context_of
+from capi_plugins.bridge import PATH, serve
+from capi_plugins.builtin.consent import name_of
 from capi_plugins.receiving import TRACKING, WEBHOOKS, respond
+from capi_plugins.sources.base import SourceResponse
 
 if TYPE_CHECKING:
     from capi_plugins import Client
@@ -22,16 +25,17 @@ NAME = "capi"
 
 
 def mount(app: Flask, client: Client) -> None:
-    """Mount the sources, if there are any.
+    """Mount the sources, if there are any, and the script, if consent is read from its cookie.
 
     Args:
         app: The app, before its first request.
         client: Who has the sources.
     """
-    if not client.sources:
+    bridged = any(name_of(source) == "bridge" for source in client.settings.consent.sources)
+    if not client.sources and not bridged:
         return
     if getattr(app, "_got_first_request", False):
-        _log.error("the sources are not mounted: Capi.init_app() came after the first request")
+        _log.error("nothing is mounted: Capi.init_app() came after the first request")
         return
     blueprint = Blueprint(NAME, __name__)
 
@@ -41,13 +45,15 @@ def mount(app: Flask, client: Client) -> None:
         body = get_input_stream(request.environ)
         context = context_of(taken, client, time.time())
         answer = respond(client, f"{_place()}/{path}", context, body.read)
-        # In place of Flask's own headers, not beside them.
-        response = current_app.response_class(answer.body, status=answer.status, mimetype=None)
-        response.headers.pop("Content-Type", None)
-        response.headers.update(answer.headers)
-        return response
+        return _response(answer)
 
-    for place in (TRACKING, WEBHOOKS):
+    def bridge() -> Response:
+        given = {name.lower(): value for name, value in request.headers.items()}
+        return _response(serve(request.method, given))
+
+    if bridged:
+        blueprint.add_url_rule(f"/{PATH}", "bridge", bridge)
+    for place in (TRACKING, WEBHOOKS) if client.sources else ():
         blueprint.add_url_rule(
             f"/{place}/<path:path>",
             place,
@@ -70,6 +76,14 @@ def exempt(app: Flask) -> None:
         return
     # Another extension of this name may have other ways.
     getattr(protection, "exempt", lambda _: None)(blueprint)
+
+
+def _response(answer: SourceResponse) -> Response:
+    # In place of Flask's own headers, not beside them.
+    response = current_app.response_class(answer.body, status=answer.status, mimetype=None)
+    response.headers.pop("Content-Type", None)
+    response.headers.update(answer.headers)
+    return response
 
 
 def _place() -> str:
