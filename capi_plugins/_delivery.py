@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import attrs
 
 from capi_plugins._worker import Worker
 from capi_plugins.context_store import ContextStore, MemoryContextStore
+from capi_plugins.outbox import diversion
 from capi_plugins.outbox.base import (
     Delivery,
     KeepsContexts,
@@ -94,6 +96,9 @@ class Delivering:
         self._grace = grace
         self._clock = clock
         self._processes: dict[int, _Process] = {}
+        self._diverted: weakref.WeakKeyDictionary[diversion.Diversion, _Process] = (
+            weakref.WeakKeyDictionary()
+        )
         self._lost, self._say_full_from = 0, 0.0
         self._nudger: Callable[[], Nudger] | None = None
 
@@ -107,7 +112,7 @@ class Delivering:
             destinations: Names of the destinations there are.
         """
         process = self._processes.get(os.getpid())
-        if process is not None and process.begun:
+        if (process is not None and process.begun) or diversion.current() is not None:
             return
         try:
             process = process or self._process()
@@ -159,7 +164,7 @@ class Delivering:
             stored = process.outbox.put(deliveries)
         if stored.refused:
             self._say_full(len(stored.refused))
-        if len(stored.duplicates) < len(deliveries):
+        if len(stored.duplicates) < len(deliveries) and diversion.current() is None:
             try:
                 self._start(process, deliveries)
             except Exception as error:
@@ -197,6 +202,8 @@ class Delivering:
     def flush(self, timeout: float) -> int:
         """Have everything delivered, from here; return how many deliveries still wait."""
         process = self._process()
+        if diversion.current() is not None:
+            return 0
         # Who leaves the sending to others must not have become a sender by this.
         here = process.outbox.inline or not self._sends()
         return process.worker.flush(timeout, here=here)
@@ -227,7 +234,8 @@ class Delivering:
             destination: Only to this one; None: to all.
             timeout: Most seconds.
         """
-        self._process().worker.run_inline(timeout=timeout, only=destination)
+        if diversion.current() is None:
+            self._process().worker.run_inline(timeout=timeout, only=destination)
 
     def stats(self) -> OutboxStats:
         """Count what the outbox holds."""
@@ -249,6 +257,9 @@ class Delivering:
         return waiting
 
     def _process(self) -> _Process:
+        aside = diversion.current()
+        if aside is not None:
+            return self._aside(aside)
         pid = os.getpid()
         process = self._processes.get(pid)
         if process is None:
@@ -256,6 +267,15 @@ class Delivering:
             made = _Process(outbox, self._worker(outbox), self._nudger and self._nudger())
             # setdefault is atomic, so that no lock is needed that a fork could leave locked.
             process = self._processes.setdefault(pid, made)
+        return process
+
+    def _aside(self, aside: diversion.Diversion) -> _Process:
+        process = self._diverted.get(aside)
+        if process is None:
+            outbox = aside.outbox()
+            # Its worker is never woken.
+            made = _Process(outbox, self._worker(outbox), None)
+            process = self._diverted.setdefault(aside, made)
         return process
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import logging
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from capi_plugins import sending_off
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.exceptions import TransportError
 from capi_plugins.hookspecs import hookimpl
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import httpcore
     import httpx
 
+_log = logging.getLogger("capi_plugins.http")
 _MOST_BYTES = 65_536
 _PIECE = 65_536
 _KEPT_SECONDS = 15.0
@@ -124,10 +127,12 @@ class HttpSender:
     """The built-in ``capi_send``: keep-alive, no redirects, answers read to a cap.
 
     The environment may name a proxy (``HTTPS_PROXY``, ``NO_PROXY``) and certificates to trust
-    (``SSL_CERT_FILE``, ``SSL_CERT_DIR``).
+    (``SSL_CERT_FILE``, ``SSL_CERT_DIR``). In tests nothing leaves the machine:
+    see ``capi_plugins.sending_off``.
     """
 
     def __init__(self) -> None:
+        self._said_off = False
         # A connection must not be shared with a forked child, so there are pools for each process.
         self._pools: dict[tuple[int, str | None], httpcore.ConnectionPool] = {}
 
@@ -139,6 +144,7 @@ class HttpSender:
 
         until = time.monotonic() + request.timeout
         url = httpx.URL(request.url)
+        self._stay_here(url, destination)
         while True:
             exchange = _Exchange(until)
             _exchange.set(exchange)
@@ -181,6 +187,21 @@ class HttpSender:
                 headers={name.lower(): value for name, value in headers.items()},
                 body=body,
             )
+
+    def _stay_here(self, url: httpx.URL, destination: Destination) -> None:
+        """Refuse to leave the machine while sending is off."""
+        why = None if sending_off.is_loopback(url.host) else sending_off.why_off()
+        if why is None:
+            return
+        if not self._said_off:
+            self._said_off = True
+            _log.warning(
+                "nothing is sent to %s: %s; %s=on lets it out",
+                url.host,
+                why,
+                sending_off.VARIABLE,
+            )
+        raise TransportError(f"nothing was sent to {url.host} for {destination.name}: {why}")
 
     @hookimpl
     def capi_shutdown(self) -> None:

@@ -14,6 +14,7 @@ CORE = ROOT / "capi_plugins"
 ADAPTERS = {
     "capi_django": ROOT / "integrations/django/capi_django",
     "capi_flask": ROOT / "integrations/flask/capi_flask",
+    "capi_pytest": ROOT / "integrations/pytest/capi_pytest",
 }
 FRAMEWORKS = {
     *"django asgiref flask flask_login flask_sqlalchemy sqlalchemy starlette fastapi".split(),
@@ -164,6 +165,8 @@ LAYERS = [
         "_money",
         "_paths",
         "_place",
+        "sending_off",
+        "trigger_rules",
         "http_context",
         "request_owner",
     },
@@ -215,7 +218,11 @@ def test_imports_go_downwards_only():
         for used in imports(path, typing=False):
             if top(used) != "capi_plugins" or used == name:
                 continue
-            if used == "capi_plugins" and name.split(".")[1:2] in (["cli"], ["sandbox"]):
+            if used == "capi_plugins" and name.split(".")[1:2] in (
+                ["cli"],
+                ["sandbox"],
+                ["testing"],
+            ):
                 continue
             same = name.split(".")[1:2] == used.split(".")[1:2]
             if layer(used) > layer(name) and not same:
@@ -238,7 +245,12 @@ def test_no_module_is_a_drawer(name):
 
 
 def test_no_folder_shadows_a_framework():
-    for path in ("integrations", "integrations/django", "integrations/flask"):
+    for path in (
+        "integrations",
+        "integrations/django",
+        "integrations/flask",
+        "integrations/pytest",
+    ):
         assert not (ROOT / path / "__init__.py").exists()
     assert not (ROOT / "tests/django").exists()
     assert not (ROOT / "tests/flask").exists()

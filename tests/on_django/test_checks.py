@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import types
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.dispatch import Signal
 from django.urls import include, path
 
-from capi_plugins import hookimpl
+from capi_plugins import hookimpl, sending_off
 from tests.on_django import databases
 
 SECRET = "EAAB-very-secret"
@@ -39,7 +41,8 @@ def test_right_settings_have_no_messages(configure):
         {"ON": "signal", "SIGNAL": "bookshop.signals.order_placed", "EVENT": "Lead"},
         {"ON": "request", "ROUTE": "orders:pay", "EVENT": "Lead"},
     )
-    assert run(deploy=True) == {}
+    assert run() == {}
+    assert set(run(deploy=True)) == {"capi_django.W012"}
 
 
 def test_e001_names_every_problem_of_the_settings(settings):
@@ -206,6 +209,123 @@ def test_w008_sources_that_nobody_can_reach(configure, settings, segment, patter
     assert ("capi_django.W008" in run()) is told
 
 
+@pytest.mark.parametrize(
+    ("path", "lost"),
+    [
+        ("instance.totl", "'totl'"),
+        ({"EACH": "instance.lins", "id": "item.sku"}, "'lins'"),
+        (["instance.total", "instance.ttl.amount"], "'ttl'"),
+        ("instance.total", None),
+        ("instance.pk", None),
+        ("instance.customer_email", "'customer_email'"),
+        ("instance.get_deferred_fields", None),
+        ("instance", None),
+        ("request.nothing", None),
+    ],
+)
+def test_w009_a_path_that_the_model_does_not_have(configure, path, lost):
+    configure({**PURCHASE, "CUSTOM_DATA": {**PURCHASE["CUSTOM_DATA"], "contents": path}})
+    found = run().get("capi_django.W009")
+    assert (found is None) is (lost is None)
+    if lost:
+        assert lost in found.msg
+        assert "CAPI['TRIGGERS'][0]" in found.msg
+
+
+def test_w009_a_condition_on_what_the_model_does_not_have(configure):
+    configure({**PURCHASE, "WHEN": {"instance.totla": 1}})
+    assert "did you mean 'total'?" in run()["capi_django.W009"].msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("USE_X_FORWARDED_HOST", True), ("SECURE_PROXY_SSL_HEADER", ("HTTP_X_PROTO", "https"))],
+)
+def test_w010_proxies_that_only_django_knows_of(configure, settings, name, value):
+    setattr(settings, name, value)
+    configure()
+    assert name in run()["capi_django.W010"].msg
+    configure(TRUSTED_PROXIES=1)
+    assert run() == {}
+
+
+SIGNED_IN = {"ON": "signal", "SIGNAL": "django.contrib.auth.signals.user_logged_in"}
+PLACED = {"ON": "signal", "SIGNAL": "bookshop.signals.order_placed"}
+HOME = {"ON": "request", "ROUTE": "home"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "double"),
+    [
+        (PLACED, PLACED, True),
+        (HOME, HOME, True),
+        (PLACED, SIGNED_IN, False),
+        (HOME, {**HOME, "METHOD": "POST"}, False),
+        (PLACED, {**PLACED, "WHEN": {"order.paid": True}}, False),
+        (PLACED, {**PLACED, "EVENT": "Contact"}, False),
+        ({**PLACED, "EVENT_ID": "order.number"}, {**PLACED, "EVENT_ID": "order.number"}, False),
+        ({**PLACED, "EVENT_ID": "order.number"}, PLACED, True),
+        ({"ON": "request", "PATH": "^/a"}, {"ON": "request", "PATH": "^/a"}, False),
+    ],
+)
+def test_w011_two_triggers_for_one_moment(configure, one, other, double):
+    configure({"EVENT": "Lead", **one}, {"EVENT": "Lead", **other})
+    found = run()
+    assert ("capi_django.W011" in found) is double
+    if double:
+        assert found["capi_django.W011"].msg == (
+            "CAPI['TRIGGERS'][0] and CAPI['TRIGGERS'][1] both make Lead of one moment."
+        )
+
+
+def test_w011_two_signals_for_one_login(configure, monkeypatch):
+    allauth = types.ModuleType("allauth")
+    allauth.account = types.ModuleType("allauth.account")
+    allauth.account.signals = types.ModuleType("allauth.account.signals")
+    allauth.account.signals.user_logged_in = Signal()
+    for module in (allauth, allauth.account, allauth.account.signals):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    theirs = {"ON": "signal", "SIGNAL": "allauth.account.signals.user_logged_in"}
+    configure({**SIGNED_IN, "EVENT": "Login"}, {**theirs, "EVENT": "Login"})
+    assert set(run()) == {"capi_django.W011"}
+
+
+@pytest.mark.parametrize("outbox", ["memory", "immediate"])
+def test_w012_a_memory_for_each_process_in_production(configure, settings, outbox):
+    configure(DELIVERY={"OUTBOX": outbox})
+    assert run() == {}
+    assert repr(outbox) in run(deploy=True)["capi_django.W012"].msg
+    settings.DEBUG = True
+    assert run(deploy=True) == {}
+
+
+def test_w013_sending_is_off_and_these_are_no_tests(configure, monkeypatch):
+    configure()
+    monkeypatch.setenv("CAPI_SENDING", "off")
+    assert run() == {}
+    monkeypatch.setattr(sending_off, "_runners", {})
+    assert "CAPI_SENDING is 'off'" in run()["capi_django.W013"].msg
+
+
+def test_w014_a_sandbox_in_production(configure, settings):
+    destination = {"DATASET_ID": "1", "ACCESS_TOKEN": SECRET}
+    local = {**destination, "API_URL": "http://127.0.0.1:8799"}
+    configure(DESTINATIONS={"meta": local})
+    assert run() == {}
+    assert "['meta']['API_URL']" in run(deploy=True)["capi_django.W014"].msg
+    configure(DESTINATIONS={"meta": {**destination, "API_URL": "https://graph.facebook.com"}})
+    assert "capi_django.W014" not in run(deploy=True)
+
+
+def test_w015_pages_from_the_cache_make_no_events(configure, settings):
+    configure()
+    cache = "django.middleware.cache.FetchFromCacheMiddleware"
+    settings.MIDDLEWARE = [AUTHENTICATION, cache, OURS]
+    assert cache in run()["capi_django.W015"].msg
+    settings.MIDDLEWARE = [AUTHENTICATION, OURS, cache]
+    assert run() == {}
+
+
 def test_wrong_settings_fail_manage_py_check(settings):
     settings.CAPI = {"DESTINATION": {}}
     with pytest.raises(SystemCheckError, match="did you mean 'DESTINATIONS'"):
@@ -218,10 +338,13 @@ def test_every_check_is_documented_and_tested():
     ids = set(
         re.findall(
             r"capi_django\.[EW]\d{3}",
-            (root / "integrations/django/capi_django/checks.py").read_text(),
+            "".join(
+                (root / "integrations/django/capi_django" / name).read_text()
+                for name in ("checks.py", "trigger_checks.py")
+            ),
         )
     )
-    assert len(ids) == 13
+    assert len(ids) == 20
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {

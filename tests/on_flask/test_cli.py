@@ -29,13 +29,16 @@ WRONG = ', {"ON": "signal", "SIGNAL": "json.no_signal", "EVENT": "Lead"}'
 def run(tmp_path):
     """Returns a function that runs ``flask ARGUMENTS`` beside an ``app.py``."""
 
-    def run(*arguments, app=APP % "", stdin=""):
+    def run(*arguments, app=APP % "", stdin="", sending=""):
         if app:
             (tmp_path / "app.py").write_text(app)
         return subprocess.run(
             [sys.executable, "-m", "flask", *arguments],
             cwd=tmp_path,
-            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            env={
+                **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+                "CAPI_SENDING": sending,
+            },
             input=stdin,
             capture_output=True,
             text=True,
@@ -63,6 +66,60 @@ def test_check_finds_signals_that_are_not_there(run):
     done = run("capi", "check", app=APP % WRONG)
     assert done.returncode == 1
     assert "CAPI['TRIGGERS'][1]['SIGNAL']" in done.stdout
+
+
+MISTAKES = """
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+from capi_flask import Capi
+
+class Order:
+    total = 0
+
+app = Flask(__name__)
+app.config["CAPI"] = {
+    "DESTINATIONS": {"meta": {"DATASET_ID": "1234567890123456", "ACCESS_TOKEN": "secret-token"}},
+    "CONSENT": {"DEFAULT": "granted"},
+    "DELIVERY": {"OUTBOX": "memory"},
+    "TRIGGERS": [
+        {"ON": "request", "ROUTE": "hom", "EVENT": "Lead"},
+        {"ON": "request", "ROUTE": "home", "EVENT": "Contact"},
+        {"ON": "request", "ROUTE": "home", "EVENT": "Contact"},
+        {"ON": "model", "MODEL": "app.Order", "CHANGED": {"payed": True}, "EVENT": "Purchase",
+         "CUSTOM_DATA": {"value": "instance.totl"}},
+    ],
+}
+app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_host=1)
+Capi(app)
+
+@app.get("/")
+def home():
+    return ""
+"""
+
+
+def test_check_looks_at_the_app(run):
+    done = run("capi", "check", "--json", app=MISTAKES)
+    assert done.returncode == 1
+    told = {each["text"]: each["level"] for each in json.loads(done.stdout)["problems"]}
+
+    def level(*parts):
+        (found,) = [told[text] for text in told if all(part in text for part in parts)]
+        return found
+
+    assert level("ROUTE 'hom' is not an endpoint of the app; did you mean 'home'?") == "warn"
+    assert level("CAPI['TRIGGERS'][1] and CAPI['TRIGGERS'][2] both make Contact") == "warn"
+    assert level("CAPI['TRIGGERS'][3]", "without currency") == "error"
+    assert level("CAPI['TRIGGERS'][3]", "'instance.totl' leads nowhere") == "warn"
+    assert level("CHANGED names 'payed'") == "error"
+    assert level("ProxyFix tells of a proxy") == "warn"
+    assert level("'memory', and the app is not in debug mode") == "warn"
+    assert "nothing is sent" not in done.stdout
+
+
+def test_check_says_that_sending_is_off(run):
+    done = run("capi", "check", sending="off")
+    assert "nothing is sent: CAPI_SENDING is 'off'" in " ".join(done.stdout.split())
 
 
 def test_payload_shows_what_would_be_sent(run):

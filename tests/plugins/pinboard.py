@@ -27,6 +27,11 @@ from capi_plugins.outbox.base import Delivery
 NAMES = {"Purchase": "checkout", "Lead": "lead", "PageView": "page_visit"}
 
 
+def hashed(email: str) -> str:
+    # A host's text may hold what UTF-8 cannot say.
+    return hashlib.sha256(email.strip().lower().encode("utf-8", "replace")).hexdigest()
+
+
 class Pinboard(Destination):
     KIND = "pinboard"
     OPTIONS = (
@@ -46,7 +51,7 @@ class Pinboard(Destination):
             "limited": consent is Consent.LIMITED,
         }
         if isinstance(email, str):
-            body["hashed_email"] = hashlib.sha256(email.strip().lower().encode()).hexdigest()
+            body["hashed_email"] = hashed(email)
         return Payload(body=json.dumps(body).encode(), expires_at=event.event_time + 86400 * 3)
 
     def request(self, deliveries: Sequence[Delivery]) -> Request:

@@ -158,7 +158,9 @@ class Banner:
     @hookimpl
     def capi_consent(self, context, destination):
         choices = dict(
-            item.split(":") for item in context.cookies.get("banner", "").split(",") if ":" in item
+            item.split(":", 1)
+            for item in context.cookies.get("banner", "").split(",")
+            if ":" in item
         )
         return self.ANSWERS.get(choices.get(destination, ""))
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver
 from django.utils.module_loading import import_string
 
 from capi_django import conf, views
-from capi_django.model_triggers import find_model, watched_fields
-from capi_django.signals import find_signal
-from capi_plugins import Client, Trigger
-from capi_plugins.settings import suggest
+from capi_django.trigger_checks import check_triggers, patterns
+from capi_plugins import Client, sending_off
 
 TAG = "capi"
 MIDDLEWARE = "capi_django.middleware.CapiMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+ANSWERS_FIRST = (
+    "django.middleware.cache.FetchFromCacheMiddleware",
+    "django.middleware.cache.CacheMiddleware",
+)
+"""Middleware that answers requests which then reach nobody behind it."""
 
 
 def register() -> None:
@@ -36,7 +40,7 @@ def check(**_: Any) -> list[checks.CheckMessage]:
     found += _middleware()
     client = conf.client()
     if client is not None:
-        for rule in (_signals, _models, _purchases, _routes, _tasks, _mounted):
+        for rule in (check_triggers, _tasks, _mounted, _proxies, _sending):
             found += rule(client)
     return found
 
@@ -46,7 +50,7 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     client = conf.client()
     if client is None or settings.DEBUG:
         return []
-    return [*_test_events(client), *_tables(client)]
+    return [*_test_events(client), *_sandboxes(client), *_tables(client), *_memory(client)]
 
 
 def _test_events(client: Client) -> list[checks.CheckMessage]:
@@ -59,6 +63,54 @@ def _test_events(client: Client) -> list[checks.CheckMessage]:
         for name, destination in client.destinations.items()
         if destination.options.get("TEST_EVENT_CODE")
     ]
+
+
+def _sandboxes(client: Client) -> Iterator[checks.CheckMessage]:
+    for name, destination in client.destinations.items():
+        url = destination.options.get("API_URL")
+        if isinstance(url, str) and sending_off.is_loopback(urlsplit(url).hostname or ""):
+            yield checks.Warning(
+                f"CAPI['DESTINATIONS'][{name!r}]['API_URL'] is this machine, and DEBUG is off.",
+                hint="Real conversions go to a sandbox; take API_URL out.",
+                id="capi_django.W014",
+            )
+
+
+def _memory(client: Client) -> Iterator[checks.CheckMessage]:
+    outbox = client.settings.delivery.outbox
+    if outbox in ("memory", "immediate"):
+        yield checks.Warning(
+            f"CAPI['DELIVERY']['OUTBOX'] is {outbox!r}, and DEBUG is off.",
+            hint="Each process has a memory of its own: what waits there ends with it, and what "
+            "another one knows of duplicates and of shoppers is not known. 'database' is shared.",
+            id="capi_django.W012",
+        )
+
+
+def _proxies(client: Client) -> Iterator[checks.CheckMessage]:
+    trusting = [
+        name
+        for name in ("USE_X_FORWARDED_HOST", "USE_X_FORWARDED_PORT", "SECURE_PROXY_SSL_HEADER")
+        if getattr(settings, name, None)
+    ]
+    if trusting and not client.settings.trusted_proxies:
+        yield checks.Warning(
+            f"{' and '.join(trusting)} tells of a proxy, and CAPI['TRUSTED_PROXIES'] of none.",
+            hint="Every visitor has the proxy's address. Set TRUSTED_PROXIES to the number of "
+            "proxies, or to their networks. If something of yours corrects REMOTE_ADDR, silence "
+            "this check.",
+            id="capi_django.W010",
+        )
+
+
+def _sending(_: Client) -> Iterator[checks.CheckMessage]:
+    why = sending_off.why_off()
+    if why and sending_off.test_runner() is None:
+        yield checks.Warning(
+            f"Nothing is sent: {why}.",
+            hint=f"Take {sending_off.VARIABLE} out of the environment: it is for tests.",
+            id="capi_django.W013",
+        )
 
 
 def _tables(client: Client) -> Iterator[checks.CheckMessage]:
@@ -99,6 +151,14 @@ def _middleware() -> Iterator[checks.CheckMessage]:
             hint="Move it after AuthenticationMiddleware.",
             id="capi_django.W002",
         )
+    if ours is not None:
+        for name, place in places.items():
+            if name in ANSWERS_FIRST and place < ours:
+                yield checks.Warning(
+                    f"{MIDDLEWARE!r} stands after {name!r} in MIDDLEWARE.",
+                    hint="Move it before: pages from the cache make no events.",
+                    id="capi_django.W015",
+                )
 
 
 def _is_ours(name: str) -> bool:
@@ -109,29 +169,6 @@ def _is_ours(name: str) -> bool:
     except ImportError:
         return False
     return isinstance(found, type) and issubclass(found, import_string(MIDDLEWARE))
-
-
-def _signals(client: Client) -> Iterator[checks.CheckMessage]:
-    for trigger in client.triggers.on_signal:
-        problem = _problem(find_signal, trigger.signal or "")
-        if problem:
-            hint = "SIGNAL is the dotted path of a Django signal."
-            yield _lost(trigger, problem, hint, "capi_django.E002")
-
-
-def _models(client: Client) -> Iterator[checks.CheckMessage]:
-    for trigger in client.triggers.on_model:
-        problem = _problem(find_model, trigger.model or "")
-        if problem:
-            hint = "MODEL is 'app_label.Model', of an app in INSTALLED_APPS."
-            yield _lost(trigger, problem, hint, "capi_django.E003")
-            continue
-        model = find_model(trigger.model or "")
-        problem = _problem(watched_fields, model, trigger)
-        if problem:
-            columns = [field.name for field in model._meta.concrete_fields]
-            hint = f"Its columns are {', '.join(columns)}."
-            yield _lost(trigger, problem, hint, "capi_django.E004")
 
 
 def _tasks(client: Client) -> Iterator[checks.CheckMessage]:
@@ -151,41 +188,9 @@ def _tasks(client: Client) -> Iterator[checks.CheckMessage]:
         )
 
 
-def _lost(trigger: Trigger, problem: str, hint: str, number: str) -> checks.CheckMessage:
-    if conf.is_own(trigger):
-        return checks.Error(f"{trigger.where}: {problem}", hint=hint, id=number)
-    return checks.Warning(
-        f"{trigger.where} is left out: {problem}",
-        hint="The plugin or recipe that offers this trigger does not fit what is installed.",
-        id="capi_django.W005",
-    )
-
-
-def _purchases(client: Client) -> Iterator[checks.CheckMessage]:
-    for trigger in client.triggers.all:
-        missing = [name for name in ("value", "currency") if name not in trigger.custom_data]
-        if trigger.event == "Purchase" and missing:
-            yield checks.Error(
-                f"{trigger.where}: a Purchase without {' and '.join(missing)} is refused by Meta.",
-                hint="Add it to CUSTOM_DATA; a literal is {'VALUE': 'EUR'}.",
-                id="capi_django.E005",
-            )
-
-
-def _routes(client: Client) -> Iterator[checks.CheckMessage]:
-    wanted = [trigger for trigger in client.triggers.all if trigger.route is not None]
-    patterns = _patterns() if wanted else None
-    if patterns is None:
-        return
-    known = set(_view_names(patterns, ()))
-    for trigger in wanted:
-        if trigger.route not in known:
-            yield _unknown_route(trigger, known)
-
-
 def _mounted(client: Client) -> Iterator[checks.CheckMessage]:
-    patterns = _patterns() if client.sources else None
-    if patterns is None or _is_mounted(patterns):
+    known = patterns() if client.sources else None
+    if known is None or _is_mounted(known):
         return
     yield checks.Warning(
         f"Nobody can send to {', '.join(client.sources)}: the URLconf has no place for it.",
@@ -194,50 +199,10 @@ def _mounted(client: Client) -> Iterator[checks.CheckMessage]:
     )
 
 
-def _is_mounted(patterns: Iterable[URLPattern | URLResolver]) -> bool:
+def _is_mounted(known: Iterable[URLPattern | URLResolver]) -> bool:
     return any(
         _is_mounted(pattern.url_patterns)
         if isinstance(pattern, URLResolver)
         else pattern.callback is views.receive
-        for pattern in patterns
+        for pattern in known
     )
-
-
-def _patterns() -> Sequence[URLPattern | URLResolver] | None:
-    """Return the URLconf, or None where there is none that can be read."""
-    if not getattr(settings, "ROOT_URLCONF", None):
-        return None
-    try:
-        return list(get_resolver().url_patterns)
-    except Exception:
-        # A URLconf that does not import is the subject of Django's own checks.
-        return None
-
-
-def _unknown_route(trigger: Trigger, known: set[str]) -> checks.CheckMessage:
-    return checks.Warning(
-        f"{trigger.where}: ROUTE {trigger.route!r} is not a view of the URLconf; "
-        f"{suggest(trigger.route or '', known)}",
-        hint="ROUTE is the name of a URL pattern with its namespaces, such as 'cart:add'. If the "
-        "route belongs to another URLconf that requests choose, silence this check.",
-        id="capi_django.W003",
-    )
-
-
-def _view_names(
-    patterns: Iterable[URLPattern | URLResolver], namespaces: Sequence[str]
-) -> Iterator[str]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            inner = [*namespaces, pattern.namespace] if pattern.namespace else namespaces
-            yield from _view_names(pattern.url_patterns, inner)
-        else:
-            yield ":".join([*namespaces, pattern.name or pattern.lookup_str])
-
-
-def _problem(find: Callable[..., object], *arguments: object) -> str | None:
-    try:
-        find(*arguments)
-    except LookupError as error:
-        return str(error.args[0])
-    return None

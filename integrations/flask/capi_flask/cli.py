@@ -66,9 +66,9 @@ def _installed(app: Flask) -> Installed:
 
 
 def _checks(app: Flask) -> list[Any]:
-    from capi_plugins.cli.doors import Problem  # noqa: PLC0415 - the extra may be missing
+    from capi_flask.checks import check  # noqa: PLC0415 - the extra may be missing
 
-    return [Problem("error", problem) for problem in _installed(app).prepare()]
+    return list(check(app, _installed(app)))
 
 
 def _survey(app: Flask) -> Any:

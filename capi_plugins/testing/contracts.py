@@ -1,0 +1,20 @@
+"""Tests that plugins take over: what the project relies on, of a destination and of hooks.
+
+::
+
+    from capi_plugins.testing.contracts import DestinationContract
+
+
+    class TestPinboard(DestinationContract):
+        def make(self):
+            return Pinboard("pinboard", {"AD_ACCOUNT": "7", "KEY": "a-secret-key"})
+
+They need no pytest: with ``unittest.TestCase`` as a second base class they run there as well.
+"""
+
+from __future__ import annotations
+
+from capi_plugins.testing.destination_contract import DestinationContract
+from capi_plugins.testing.hook_contract import HookContract
+
+__all__ = ["DestinationContract", "HookContract"]
