@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from capi_plugins.cli.journeys import Journey
 from capi_plugins.sandbox import ReceivedEvent
+
+_OF_A_VISIT = re.compile(r"[0-9a-f]{32}")
 
 
 def show_events(out: Console, accepted: Sequence[ReceivedEvent]) -> None:
@@ -54,7 +57,9 @@ def show_journeys(out: Console, journeys: Sequence[Journey]) -> None:
 def _dedup_key(event: ReceivedEvent) -> str:
     """Return the business key in an event id: ``Purchase.<order number>``."""
     name, _, key = str(event.payload.get("event_id", "")).partition(".")
-    return key if name == event.name else "random"
+    if name != event.name:
+        return "random"
+    return "the visit" if _OF_A_VISIT.fullmatch(key) else key
 
 
 def _value(events: Sequence[ReceivedEvent]) -> str:

@@ -267,6 +267,9 @@ class SqliteOutbox:
         except Unavailable:
             return now + _POLL if in_memory is None else in_memory
         self._tidying.now_and_then()
+        if due is None and self._owed:
+            # Nothing is to be sent, but what became of something is still to be written down.
+            due = now + _POLL
         if due is None:
             return in_memory
         wait = self._not_before.get(destination, 0.0) - time.monotonic()
@@ -305,6 +308,7 @@ class SqliteOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits."""
         names = set(self._overflow.waiting_for())
+        names |= {item.destination for _, _, settled in list(self._owed) for item in settled}
         if self._tidying.overdue():
             self._tidying.beside()
         with (

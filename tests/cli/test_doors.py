@@ -101,7 +101,8 @@ def test_check_and_plugins_work_through_every_door(door, tmp_path):
     assert result.returncode == 0
     result = call(door, tmp_path, SETTINGS, "plugins", "--json")
     assert result.returncode == 0
-    assert json.loads(result.stdout)["triggers"][0]["event"] == "PageView"
+    events = [trigger["event"] for trigger in json.loads(result.stdout)["triggers"]]
+    assert "PageView" in events
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from capi_plugins import configure
+from capi_plugins import configure, hookimpl
 from capi_plugins.sandbox import Fault
 from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
@@ -18,6 +18,17 @@ from tests.faults.shop_settings import settings
 def sender():
     found = [thread for thread in threading.enumerate() if thread.name == "capi-meta"]
     return found[0] if found else None
+
+
+class Watch:
+    """Tells when a request is about to leave."""
+
+    def __init__(self):
+        self.leaves = threading.Event()
+
+    @hookimpl(tryfirst=True)
+    def capi_send(self):
+        self.leaves.set()
 
 
 def kill(thread, error):
@@ -38,7 +49,9 @@ def test_a_sender_that_is_killed_goes_on(outbox, error, sandbox, box, until):
     Each time it gives back what it had in hand, waits a little and goes on. Everything is delivered
     and counts once, and nothing is left.
     """
-    client = configure(settings(sandbox.url, box if outbox == "sqlite" else "memory"))
+    watch = Watch()
+    wanted = settings(sandbox.url, box if outbox == "sqlite" else "memory")
+    client = configure({**wanted, "PLUGINS": [watch]})
     client.capture(event("event-0"))
     for number in range(1, 6):
         sandbox.wait_for(number, timeout=20)
@@ -46,8 +59,9 @@ def test_a_sender_that_is_killed_goes_on(outbox, error, sandbox, box, until):
         if number % 2:
             sandbox.inject(Fault.latency(0.2))
             seen = len(sandbox.requests)
+            watch.leaves.clear()
             client.capture(event(f"event-{number}"))
-            until(lambda: client.delivering._process().worker._lanes["meta"].sending)
+            assert watch.leaves.wait(30)
             kill(sender(), error)
             until(lambda seen=seen: len(sandbox.requests) > seen)
         else:

@@ -74,7 +74,7 @@ def test_a_version_before_and_this_one_use_one_file_at_once(sandbox, box):
     # A process looks for what others have stored once a minute, and with each event of its own.
     client.capture(event("next"))
     sandbox.wait_for(5, timeout=30)
-    assert client.flush(20)
+    assert client.flush(30)
     assert client.stats().problem is None
     client.close()
     assert arrived(sandbox) == {"before", "stored-by-this", "sent", "meanwhile", "next"}

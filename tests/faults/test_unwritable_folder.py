@@ -100,8 +100,8 @@ def test_trouble_with_the_storage_costs_neither_events_nor_time(
 ):
     """The disk is full, the file is held, or the folder is gone, while events come.
 
-    Requests wait no longer than usual, and everything arrives once, from memory where there is no
-    other way. After the trouble the health is good again.
+    Requests wait no longer than usual. When the trouble is over, everything arrives once, and the
+    health is good again.
     """
     monkeypatch.setattr(sqlite_file, "REOPEN", 0.2)
     with TROUBLES[trouble](box) as (begin, end):
@@ -112,8 +112,8 @@ def test_trouble_with_the_storage_costs_neither_events_nor_time(
         names = [f"during-{number}" for number in range(30)]
         shop.lead(*names)
         assert shop.longest < 0.3
-        until(lambda: set(names) <= set(accepted(sandbox)))
         end()
+        until(lambda: set(names) <= set(accepted(sandbox)))
         shop.lead("after")
         until(lambda: "after" in accepted(sandbox))
         until(lambda: (shop.stats.problem, shop.stats.waiting) == (None, 0))

@@ -232,6 +232,9 @@ def test_staff_cancels_an_order(shop, visit):
         "status": "Cancelled",
     }
     assert cancelled["user_data"]["em"] == [sha256("jane@example.com")]
+    # It happened in a request of staff, and is the guest's.
+    known = {key: cancelled["user_data"].get(key) for key in ("fbp", "fbc", "client_ip_address")}
+    assert known == {"fbp": guest.fbp, "fbc": guest.fbc, "client_ip_address": guest.ip}
     # Before signing in nobody knows who it is.
     (before,) = [event for event in sent if staff.ip == event["user_data"].get("client_ip_address")]
     assert before["event_source_url"].endswith("/accounts/login/")

@@ -100,6 +100,7 @@ class Visitor:
 
 _CHANGING = re.compile(
     rb"""(csrfmiddlewaretoken"\ value=|csrf-token"\ content=)"[^"]*"
+    | confirm-email/[^/"]+
     | 127\.0\.0\.1:\d+ | \d\d:\d\d(?::\d\d)?(?:\.\d+)? | "id_[0-9a-f-]{36}" """,
     re.VERBOSE,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,8 @@ def engines(tmp_path_factory, django_db_blocker) -> Iterator[Callable[[str], Tab
 
     def find(engine: str) -> Tables:
         if engine not in found:
-            alias = f"outbox_{engine}"
+            # A name of its own: other folders have databases of their own under theirs.
+            alias = f"outbox_{engine}_{uuid.uuid4().hex[:8]}"
             settings = databases.made(engine, tmp_path_factory.mktemp("databases"))
             databases.known(alias, settings)
             databases.migrated(alias)
