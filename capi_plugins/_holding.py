@@ -31,6 +31,7 @@ _MOST_ASKED = 4_096
 _REST_AFTER_TROUBLE = 1.0
 # Somebody looks at a page: what a plugin is asked about that decides by the event.
 _ANY_EVENT = "PageView"
+_TOO_MANY = "no consent (nothing was decided, and newer events needed the room)"
 _NOT_STORED = "no consent (nothing was decided, and what is held cannot be stored now)"
 
 
@@ -178,7 +179,11 @@ class Holding:
         if time.monotonic() < self._rest_until:
             return Decided(known=False)
         try:
-            over = [(event, self._over) for event in self._pruned()]
+            now = self._clock()
+            over = [
+                (event, self._over if event.until < now else _TOO_MANY)
+                for event in self._pruned(now)
+            ]
             if not self._is_visitors(context) or self._answers(context) <= {None}:
                 return Decided(dropped=over)
             released, dropped = self._of_visitor(context)
@@ -205,11 +210,11 @@ class Holding:
     def _over(self) -> str:
         return f"no consent (the visitor did not decide within {self._minutes} minutes)"
 
-    def _pruned(self) -> Sequence[HeldEvent]:
+    def _pruned(self, now: float) -> Sequence[HeldEvent]:
         if time.monotonic() < self._prune_from:
             return ()
         self._prune_from = time.monotonic() + _PRUNE_SECONDS
-        return self._store().prune(self._clock())
+        return self._store().prune(now)
 
     def _of_visitor(
         self, context: RequestContext

@@ -7,6 +7,7 @@ time, and is removed otherwise.
 
 from __future__ import annotations
 
+import collections
 import json
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -127,6 +128,8 @@ class MemoryHeldStore:
         self._most = most
         self._held: dict[str, HeldEvent] = {}
         self._visitors: dict[str, set[str]] = {}
+        # What had to make room, until somebody asks.
+        self._gone: collections.deque[HeldEvent] = collections.deque(maxlen=1_000)
         self._lock = threading.Lock()
 
     def hold(self, events: Sequence[HeldEvent]) -> Sequence[HeldEvent]:
@@ -137,7 +140,9 @@ class MemoryHeldStore:
                 self._held[event.key] = event
                 self._visitors.setdefault(event.visitor, set()).add(event.key)
             while len(self._held) > self._most:
-                self._pop(next(iter(self._held)))
+                oldest = next(iter(self._held))
+                self._gone.append(self._held[oldest])
+                self._pop(oldest)
         return refused
 
     def find(self, visitors: Collection[str]) -> Sequence[HeldEvent]:
@@ -158,6 +163,8 @@ class MemoryHeldStore:
             gone = [event for event in self._held.values() if event.until < now]
             for event in gone:
                 self._pop(event.key)
+            gone += self._gone
+            self._gone.clear()
         return gone
 
     def forget(self, needles: Collection[str]) -> int:

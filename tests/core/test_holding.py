@@ -222,6 +222,16 @@ def test_an_event_that_happens_again_is_held_and_sent_once(client, post):
     assert len(post.events) == 1
 
 
+def test_what_has_to_make_room_is_told(client, heard):
+    client.delivering.held._most = 2
+    for number in range(3):
+        Browser(client).visit(lead(number))
+    client.holding._prune_from = 0.0
+    Browser(client).visit()
+    reason = "no consent (nothing was decided, and newer events needed the room)"
+    assert dropped(heard) == [("lead-0", reason)]
+
+
 @pytest.mark.parametrize(
     "context",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from bookshop.models import Order
+from capi_django import conf
 from capi_django.held_store import DatabaseHeldStore
 from capi_django.models import HeldEvent as Entry
 from django.db import connections, transaction
@@ -66,6 +67,16 @@ def test_the_cookie_is_only_for_servers_and_goes_with_the_decision(ask):
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 1800)
     assert Entry.objects.using(ask.alias).count() == 1
     assert ask("denied").cookies["capi_visit"]["max-age"] == 0
+    assert Entry.objects.using(ask.alias).count() == 0
+
+
+def test_what_is_not_decided_in_time_is_gone_and_told(ask, recorder, monkeypatch):
+    ask()
+    client = conf.client()
+    later = client.holding._clock() + 30 * 60 + 1
+    monkeypatch.setattr(client.holding, "_clock", lambda: later)
+    ask("granted")
+    assert recorder.dropped == ["no consent (the visitor did not decide within 30 minutes)"]
     assert Entry.objects.using(ask.alias).count() == 0
 
 

@@ -83,7 +83,8 @@ def test_the_oldest_go_when_there_are_too_many(held_store):
     held_store._most = 3
     for number in range(6):
         held_store.hold([numbered(number, visitor=str(number), until=2000.0 + number)])
-    held_store.prune(0.0)
+    gone = held_store.prune(0.0)
+    assert {event.visitor for event in gone} == {"0", "1", "2"}
     left = held_store.find([str(number) for number in range(6)])
     assert {event.visitor for event in left} == {"3", "4", "5"}
 

@@ -20,7 +20,10 @@ from capi_plugins.sandbox import Sandbox
 from tests.on_django import databases, test_servers
 from tests.on_django.conftest import PROJECT
 
-CONSENT = {"DEFAULT": "hold", "SOURCES": [{"COOKIE": "ads"}]}
+CONSENT = {
+    "DEFAULT": "hold",
+    "SOURCES": [{"COOKIE": "ads"}, {"SOURCE": "gpc", "OPT_OUT": "limited"}],
+}
 FLASK_HOST = """
 import json, os
 from capi_flask import Capi
@@ -213,6 +216,21 @@ def test_what_was_held_arrives_once_when_its_visitor_agrees_and_nobody_elses(ser
     }
     assert all(times[f"mine-{number}/"] < granted_at for number in range(3))
     assert sandbox.refused == []
+
+
+def test_who_limits_the_use_of_data_is_sent_with_limited_data_use_only(served):
+    host, sandbox = served
+    with host.visitor() as visitor:
+        browse(visitor, "limited", 2)
+        visitor.headers["Sec-GPC"] = "1"
+        browse(visitor, "choice", 1)
+    arrive(sandbox, "limited", 2)
+    limited = [
+        event.payload
+        for event in sandbox.accepted("PageView")
+        if "/book/limited-" in event.payload["event_source_url"]
+    ]
+    assert [payload["data_processing_options"] for payload in limited] == [["LDU"], ["LDU"]]
 
 
 def test_who_is_killed_in_between_has_lost_nothing(served):
