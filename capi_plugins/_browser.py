@@ -36,9 +36,6 @@ class BrowserAnswer:
     cookies: tuple[Cookie, ...] = ()
     script: str = attrs.field(default="", repr=False)
 
-    def __bool__(self) -> bool:
-        return bool(self.cookies or self.script)
-
 
 class BrowserHalf:
     """Decides what goes to browsers. Nothing does without consent.
@@ -78,8 +75,11 @@ class BrowserHalf:
         now = self._clock()
         found: Lacking = {}
         for name, destination in self._destinations.items():
-            for cookie in destination.browser_cookies(context, now=now):
-                found.setdefault(cookie.name, (name, cookie))
+            cookies = destination.browser_cookies(context, now=now)
+            # Who refuses gets none, and must not be taken for somebody who has them.
+            if cookies and self._pipeline.allows(context, name):
+                for cookie in cookies:
+                    found.setdefault(cookie.name, (name, cookie))
         return found
 
     def answer(

@@ -10,6 +10,7 @@ import attrs
 
 from capi_plugins import signals
 from capi_plugins._delivery import Delivering
+from capi_plugins._holding import Holding, event_of
 from capi_plugins._once import is_told_twice
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._remembering import Remembering
@@ -35,6 +36,7 @@ class Capturing:
         pipeline: The stages.
         delivering: The outbox and the worker.
         remembering: The context store.
+        holding: Holds what visitors have not decided about.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Capturing:
         pipeline: Pipeline,
         delivering: Delivering,
         remembering: Remembering,
+        holding: Holding,
     ) -> None:
         self._client = client
         self._pipeline = pipeline
         self._delivering = delivering
         self._remembering = remembering
+        self._holding = holding
 
     def hold(
         self, build: Build, scope: RequestScope | None, database: str, about: About | None
@@ -189,7 +193,7 @@ class Capturing:
         for number, (event, context) in enumerate(zip(events, contexts, strict=True)):
             try:
                 signals.tell(signals.event_captured, self._client, event=event, context=context)
-                processed = self._pipeline.process(event, context)
+                processed = self._undecided(self._pipeline.process(event, context), context)
                 results += processed
                 waiting = {item.destination: item for item in (held[number] if held else ())}
                 for made, delivery in self._deliveries(processed):
@@ -213,6 +217,47 @@ class Capturing:
             stored = False
         return results, stored
 
+    def _undecided(
+        self, processed: Sequence[Processed], context: RequestContext
+    ) -> Sequence[Processed]:
+        """Hold what the visitor has not decided about; what cannot be held is dropped."""
+        numbers = [number for number, item in enumerate(processed) if item.held]
+        if not numbers:
+            return processed
+        refused = self._holding.hold([(processed[number], context) for number in numbers])
+        results = list(processed)
+        for number, reason in refused.items():
+            at = numbers[number]
+            results[at] = attrs.evolve(results[at], held=None, reason=reason)
+        return results
+
+    def release(self, context: RequestContext) -> bool:
+        """Queue what was held until the visitor of a request decided, or drop it.
+
+        Args:
+            context: The request.
+
+        Returns:
+            Whether nothing of that is left to be done.
+        """
+        decided = self._holding.decided(context)
+        queued = [(event_of(held), delivery) for held, delivery in decided.released]
+        gone = [held for held, _ in decided.dropped]
+        for held, reason in decided.dropped:
+            self.dropped(event_of(held), held.destination, reason)
+        stored = False
+        try:
+            # First there, then not here: whoever dies in between has them in both.
+            stored = not queued or self._queue(queued, ())[0]
+        except Exception as error:
+            self._client.failed("queueing", error)
+        if stored:
+            gone += [held for held, _ in decided.released]
+        else:
+            self._holding.ask_again(context)
+        self._holding.remove(gone)
+        return stored and decided.known
+
     def dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
         """Tell that an event, or what one destination would have got of it, is not sent.
 
@@ -232,6 +277,8 @@ class Capturing:
         for result in processed:
             event, payload = result.event, result.payload
             delivery = _delivery(result)
+            if result.held:
+                continue
             if payload is None or delivery is None:
                 self.dropped(event, result.destination, result.reason or "")
                 continue

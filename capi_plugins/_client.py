@@ -15,6 +15,7 @@ from capi_plugins import signals
 from capi_plugins._browser import BrowserAnswer, BrowserHalf
 from capi_plugins._capturing import Capturing
 from capi_plugins._delivery import Delivering, FlushResult
+from capi_plugins._holding import Holding
 from capi_plugins._noting import Noting
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
@@ -87,10 +88,13 @@ class Client:
         self.browser = BrowserHalf(settings.browser, self._pipeline, destinations, clock)
         self._identify = identify
         remembering = Remembering(self, lambda: self._delivering.contexts, clock)
-        self._capturing = Capturing(self, self._pipeline, self._delivering, remembering)
-        self._noting = Noting(self, self._capturing)
-        self._active = settings.enabled and self.has_destinations
-        store = self._capturing.store if self._active else None
+        self.holding = Holding(self, lambda: self._delivering.held, clock)
+        self._capturing = Capturing(
+            self, self._pipeline, self._delivering, remembering, self.holding
+        )
+        self._noting = Noting(self, self._capturing, self.holding)
+        self.active = settings.enabled and self.has_destinations
+        store = self._capturing.store if self.active else None
         self._receiving = Receiving(self, store)
         self._closed = False
         self._at_exit = _close_at_exit(self)
@@ -114,7 +118,7 @@ class Client:
         """
         scope = RequestScope(self, context_factory)
         token = current.set(scope)
-        if self._active and not self._closed:
+        if self.active and not self._closed:
             self._delivering.begin(self.destinations)
         try:
             yield scope
@@ -182,7 +186,7 @@ class Client:
             about: Tells what the event is about; see ``subject``. Default: the event itself does.
             early_about: Tells it from what is known now; default: ``about``.
         """
-        if self._active:
+        if self.active:
             self._noting.note(
                 Pending(build, confirmed=on_commit is None, subject=about),
                 on_commit=on_commit,
@@ -209,7 +213,7 @@ class Client:
         Args:
             about: Tells what it made, at the end of the request.
         """
-        scope = self.current_scope() if self._active else None
+        scope = self.current_scope() if self.active else None
         if scope is not None and len(scope.created) < MOST_PENDING:
             scope.created.append(about)
 
@@ -219,7 +223,7 @@ class Client:
         Args:
             database: The adapter's name for the database.
         """
-        return self._active and self._delivering.joins(database)
+        return self.active and self._delivering.joins(database)
 
     def finish(self, scope: RequestScope, finished: FinishedRequest) -> list[Processed]:
         """End a request: capture what was noted and what triggers match; never raises.
@@ -232,13 +236,13 @@ class Client:
             What became of its events.
         """
         matched: list[Pending] = []
-        if self._active:
+        if self.active:
             try:
                 found = self.triggers.for_request(finished)
                 matched = [Pending.of_trigger(*pair, self._identify) for pair in found]
             except Exception as error:
                 self.failed("matching triggers", error)
-        return self._noting.finish(scope, matched)
+        return self._noting.finish(scope, matched, finished)
 
     def browser_answer(
         self, scope: RequestScope, processed: Sequence[Processed], *, page: bool
@@ -251,7 +255,7 @@ class Client:
             page: Whether the answer is a page that may have code in it.
         """
         try:
-            if self._active:
+            if self.active:
                 context = scope.context
                 return self.browser.answer(context, scope.lacking, processed, page=page)
         except Exception as error:
@@ -281,7 +285,7 @@ class Client:
         Returns:
             What became of it, for each destination.
         """
-        return self._capturing.capture([event], [context]) if self._active else []
+        return self._capturing.capture([event], [context]) if self.active else []
 
     def dry_run(self, event: Event, context: RequestContext = NO_REQUEST) -> list[Processed]:
         """Take one event through every stage and queue nothing."""

@@ -14,10 +14,12 @@ import attrs
 
 from capi_plugins._worker import Worker
 from capi_plugins.context_store import ContextStore, MemoryContextStore
+from capi_plugins.held_store import HeldStore, MemoryHeldStore
 from capi_plugins.outbox import diversion
 from capi_plugins.outbox.base import (
     Delivery,
     KeepsContexts,
+    KeepsHeld,
     Make,
     Outbox,
     OutboxStats,
@@ -66,6 +68,7 @@ class _Process:
         self.contexts: ContextStore = (
             outbox.contexts if isinstance(outbox, KeepsContexts) else MemoryContextStore()
         )
+        self.held: HeldStore = outbox.held if isinstance(outbox, KeepsHeld) else MemoryHeldStore()
 
 
 class Delivering:
@@ -217,6 +220,11 @@ class Delivering:
     def contexts(self) -> ContextStore:
         """Where this process keeps contexts of shoppers: beside the deliveries."""
         return self._process().contexts
+
+    @property
+    def held(self) -> HeldStore:
+        """Where this process holds events of visitors who have not decided."""
+        return self._process().held
 
     def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
         """Send what all processes of the outbox put, and do nothing else.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from capi_plugins._capturing import Capturing
+from capi_plugins._holding import Holding
 from capi_plugins._pipeline import Processed
 from capi_plugins._scope import MOST_PENDING, About, Build, OnCommit, Pending, RequestScope
-from capi_plugins.context import NO_REQUEST
+from capi_plugins.context import NO_REQUEST, FinishedRequest
 
 if TYPE_CHECKING:
     from capi_plugins._client import Client
@@ -19,11 +21,13 @@ class Noting:
     Args:
         client: Whose events they are.
         capturing: Takes them when it is time.
+        holding: Holds what visitors have not decided about.
     """
 
-    def __init__(self, client: Client, capturing: Capturing) -> None:
+    def __init__(self, client: Client, capturing: Capturing, holding: Holding) -> None:
         self._client = client
         self._capturing = capturing
+        self._holding = holding
 
     def note(
         self,
@@ -57,12 +61,18 @@ class Noting:
         except Exception as error:
             self._client.failed("note", error)
 
-    def finish(self, scope: RequestScope, matched: list[Pending]) -> list[Processed]:
-        """Capture what a request has noted.
+    def finish(
+        self,
+        scope: RequestScope,
+        matched: list[Pending],
+        finished: FinishedRequest | None = None,
+    ) -> list[Processed]:
+        """Capture what a request has noted, and what its visitor has decided about.
 
         Args:
             scope: The request, which is over.
             matched: What its end makes besides.
+            finished: How it ended; None: that was told before, or nobody knows.
 
         Returns:
             What became of its events.
@@ -72,12 +82,27 @@ class Noting:
         noted, scope.pending = scope.pending, []
         noted = [pending for pending in noted if pending.confirmed] + matched
         created, scope.created = scope.created, []
+        results: list[Processed] = []
         try:
             if noted or created:
-                return self._capturing.capture_noted(noted, scope.context, created)
+                results = self._capturing.capture_noted(noted, scope.context, created)
         except Exception as error:
             self._client.failed("finish", error)
-        return []
+        # Where nothing happens and no page is shown, nobody is looked for.
+        if finished and (results or finished.content_type == "text/html"):
+            self._decide(scope, results)
+        return results
+
+    def _decide(self, scope: RequestScope, processed: Sequence[Processed]) -> None:
+        """Let go what was held of the visitor of a request, if the visitor has decided."""
+        try:
+            if not (self._client.active and self._holding.active):
+                return
+            over = self._capturing.release(scope.context)
+            if cookie := self._holding.cookie(scope.context, processed, over=over):
+                scope.cookies.append(cookie)
+        except Exception as error:
+            self._client.failed("deciding about what is held", error)
 
     def _keep(self, scope: RequestScope, pending: Pending) -> bool:
         if len(scope.pending) < MOST_PENDING:

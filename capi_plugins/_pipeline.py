@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from capi_plugins._plugins import Plugins
+from capi_plugins._visitors import holder_keys
 from capi_plugins.consent import Consent
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Payload
 from capi_plugins.events import Event
 from capi_plugins.exceptions import DropEvent, InvalidEvent
+from capi_plugins.request_owner import Owner, owner_of
 from capi_plugins.settings import Settings
 
 _log = logging.getLogger("capi_plugins.pipeline")
+_HELD = "held until the visitor decides"
 
 
 @attrs.frozen
@@ -27,13 +30,16 @@ class Processed:
         event: The event as this destination sees it.
         destination: Name of the destination; None: no destination wants or may have the event.
         payload: What is to be sent, or None when the event was dropped.
-        reason: Why it was dropped.
+        reason: Why it was dropped, or is not sent yet.
+        held: What is to be sent if the visitor consents, and what if the visitor limits the use of
+            data; None unless the event has to wait for that.
     """
 
     event: Event
     destination: str | None
     payload: Payload | None = None
     reason: str | None = None
+    held: tuple[Payload, Payload] | None = None
 
 
 class Pipeline:
@@ -65,7 +71,7 @@ class Pipeline:
     def process(self, event: Event, context: RequestContext) -> list[Processed]:
         """Take one event through all stages, for every destination."""
         results: list[Processed] = []
-        allowed: list[tuple[Destination, Consent]] = []
+        allowed: list[tuple[Destination, Consent | None]] = []
         for name in self._route(event, context):
             destination = self.destination(name)
             if destination is None:
@@ -84,6 +90,16 @@ class Pipeline:
             ]
         return results or [Processed(event, None, reason="no destination takes this event")]
 
+    def allows(self, context: RequestContext, name: str) -> bool:
+        """Whether a destination may know the visitor; asked as for a page view.
+
+        Args:
+            context: The visitor's request.
+            name: Name of the destination.
+        """
+        consent, _ = self._consent(Event(event_name="PageView"), context, name)
+        return consent in (Consent.GRANTED, Consent.LIMITED)
+
     def visitor(self, context: RequestContext) -> list[Processed]:
         """Find out to which destinations the visitor may be known, and as whom.
 
@@ -97,7 +113,7 @@ class Pipeline:
             (destination, self._consent(event, context, destination.name)[0])
             for destination in self._destinations.values()
         ]
-        allowed = [(each, consent) for each, consent in found if consent is not Consent.DENIED]
+        allowed = [pair for pair in found if pair[1] in (Consent.GRANTED, Consent.LIMITED)]
         if not allowed:
             return []
         fuller = self._plugins.enrich(event, context)
@@ -113,7 +129,10 @@ class Pipeline:
         chosen = self._plugins.route(event, context, takers)
         return takers if chosen is None else list(dict.fromkeys(chosen))
 
-    def _consent(self, event: Event, context: RequestContext, name: str) -> tuple[Consent, str]:
+    def _consent(
+        self, event: Event, context: RequestContext, name: str
+    ) -> tuple[Consent | None, str]:
+        """Return what holds, and why it is a refusal; None: what the visitor will decide."""
         answer, by = self._plugins.consent(event, context, name)
         if answer is Consent.DENIED:
             return answer, f"no consent ({by})"
@@ -122,17 +141,38 @@ class Pipeline:
         default = self._settings.consent.default
         if default == "granted":
             return Consent.GRANTED, ""
-        return Consent.DENIED, (
-            f"no consent (nothing was decided, and CAPI['CONSENT']['DEFAULT'] is {default!r})"
-        )
+        if default == "denied":
+            return Consent.DENIED, (
+                "no consent (nothing was decided, and CAPI['CONSENT']['DEFAULT'] is 'denied')"
+            )
+        staff_are_visitors = not self._settings.exclude.staff
+        if owner_of(context, staff_are_visitors=staff_are_visitors) is not Owner.SHOPPER:
+            return Consent.DENIED, (
+                "no consent (nothing was decided, and it is not the visitor's own request, so "
+                "there is nobody to hold it for)"
+            )
+        if not holder_keys(context):
+            return Consent.DENIED, (
+                "no consent (nothing was decided, and nothing tells this visitor from others, so "
+                "it cannot be held)"
+            )
+        return None, ""
 
     def _for_one(
-        self, event: Event, context: RequestContext, destination: Destination, consent: Consent
+        self,
+        event: Event,
+        context: RequestContext,
+        destination: Destination,
+        consent: Consent | None,
     ) -> Processed:
         name = destination.name
         try:
             event = self._plugins.filter(event, context, name)
-            payload = destination.payload(event, consent, now=self._clock())
+            now = self._clock()
+            payload = destination.payload(event, consent or Consent.GRANTED, now=now)
+            if consent is None:
+                limited = destination.payload(event, Consent.LIMITED, now=now)
+                return Processed(event, name, reason=_HELD, held=(payload, limited))
         except DropEvent as decision:
             return Processed(event, name, reason=decision.reason)
         except InvalidEvent as error:

@@ -14,6 +14,7 @@ import attrs
 
 from capi_plugins._once import once_a_visit
 from capi_plugins._subjects import Subject, subject_of_event
+from capi_plugins._visitors import user_keys, visitor_keys
 from capi_plugins.builtin.request_data import browser_data, without_secrets
 from capi_plugins.consent import Consent, strictest
 from capi_plugins.context import RequestContext
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _DAY = 86_400.0
 _MOST_KNOWN = 4_096
-_LONGEST_SESSION_KEY = 128
 _MOST_URL = 1_024
 _REST_AFTER_TROUBLE = 1.0
 # Somebody looks at a page: what a plugin is asked about that decides by the event.
@@ -83,7 +83,7 @@ class Remembering:
         # What was made just now has no past; somebody else had its key before.
         keys = [] if subject.fresh else subject.known_as()
         if owner is not Owner.SHOPPER:
-            keys += _user_keys(event.user_data.external_id)
+            keys += user_keys(event.user_data.external_id)
         found = self._find(keys)
         main = next((found[key] for key in keys if key in found), None)
         if main is None and owner is not Owner.SHOPPER:
@@ -100,7 +100,7 @@ class Remembering:
             return RequestContext(consents=consents, restored=True)
         if owner is not Owner.SHOPPER:
             return _replaced(main, consents)
-        same = _is_same(main, self._visitor(context), context)
+        same = _is_same(main, visitor_keys(context), context)
         if same is False:
             return _replaced(main, consents)
         own = self._decisions(event, context)
@@ -123,7 +123,7 @@ class Remembering:
     def once_a_visit(self, event: Event, context: RequestContext) -> Event:
         """Give a look at a product the id that all looks of the visitor at it have for a while."""
         try:
-            visitor = self._visitor(context)
+            visitor = visitor_keys(context)
             address = (context.client_ip_address, context.client_user_agent)
             if None not in address:
                 visitor["address"] = key_of("address", *address)
@@ -150,7 +150,7 @@ class Remembering:
 
     def _remember(self, subjects: Sequence[Subject], context: RequestContext) -> None:
         owner = owner_of(context, staff_are_visitors=self._staff_are_visitors)
-        visitor = self._visitor(context)
+        visitor = visitor_keys(context)
         fresh = {key for subject in subjects if subject.fresh for key in subject.known_as()}
         about = {key for subject in subjects for key in subject.known_as()} - fresh
         if owner is not Owner.SHOPPER or not (visitor or fresh or about):
@@ -219,19 +219,8 @@ class Remembering:
 
     # ------------------------------------------------------------------ who
 
-    def _visitor(self, context: RequestContext) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for key in _user_keys(context.user.external_id):
-            found.setdefault("user", key)
-        session, fbp = context.session_key, context.cookies.get("_fbp")
-        if session and len(session) <= _LONGEST_SESSION_KEY:
-            found["session"] = key_of("session", session)
-        if fbp:
-            found["fbp"] = key_of("fbp", fbp)
-        return found
-
     def _keys_of_user(self, user: object) -> list[str]:
-        return [] if user is None else _user_keys(self._client.user_data(user).external_id)
+        return [] if user is None else user_keys(self._client.user_data(user).external_id)
 
     def _people(self, users: Sequence[UserData]) -> tuple[str, ...]:
         hashes = (
@@ -249,11 +238,6 @@ class Remembering:
         # A store that hangs must not cost every request of the host its patience.
         self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
         self._client.failed(where, error)
-
-
-def _user_keys(external_id: object) -> list[str]:
-    several = external_id if isinstance(external_id, list | tuple) else [external_id]
-    return [key_of("user", value) for value in several if value is not None and value != ""]
 
 
 def _text(value: object) -> str | None:

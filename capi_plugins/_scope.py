@@ -11,6 +11,7 @@ import attrs
 from capi_plugins._browser import Lacking
 from capi_plugins._subjects import Subject, subject_of
 from capi_plugins._triggers import Offer, Trigger
+from capi_plugins.browser import Cookie
 from capi_plugins.context import NO_REQUEST, RequestContext
 from capi_plugins.context_store import Identify
 from capi_plugins.events import Event
@@ -65,6 +66,7 @@ class RequestScope:
         self.created: list[About] = []
         self.open = True
         self.lacking: Lacking = {}
+        self.cookies: list[Cookie] = []
         self._factory = context_factory
         self._context: RequestContext | None = None
 
@@ -88,6 +90,8 @@ class RequestScope:
 
     def _with_new_cookies(self, context: RequestContext) -> RequestContext:
         try:
+            if self.client.holding.undecided(context):
+                context = self.client.holding.recognisable(context)
             self.lacking = self.client.browser.lacking(context)
         except Exception as error:
             self.client.failed("cookies", error)

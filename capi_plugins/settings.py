@@ -22,6 +22,8 @@ __all__ = ["DeliverySettings", "Section", "Settings", "suggest"]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
+LONGEST_HOLD = 1440
+"""Most minutes for which an event is held until the visitor decides."""
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -49,10 +51,12 @@ class ConsentSettings:
     Attributes:
         default: ``granted``, ``denied`` or ``hold``.
         sources: Names of consent sources, or dictionaries describing one.
+        hold_minutes: How long an event is held until the visitor decides, minutes.
     """
 
     default: str = "denied"
     sources: tuple[str | Mapping[str, Any], ...] = ()
+    hold_minutes: int = 30
 
 
 @attrs.frozen(kw_only=True)
@@ -233,9 +237,14 @@ def _consent(top: Section, *, required: bool) -> ConsentSettings:
             section.problems.append(
                 f"{section.at('SOURCES')}[{number}] must be a name or a dictionary"
             )
+    minutes = section.take("HOLD_MINUTES", int, 30)
+    if not 1 <= minutes <= LONGEST_HOLD:
+        section.wrong("HOLD_MINUTES", f"must be between 1 and {LONGEST_HOLD}")
+        minutes = 30
     section.done()
     return ConsentSettings(
         default=default or "denied",
+        hold_minutes=minutes,
         sources=tuple(source for source in sources if isinstance(source, str | Mapping)),
     )
 

@@ -37,9 +37,12 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
         raise click.exceptions.Exit(1)
     # The contexts first: the outbox moves its log into its file when it has erased.
     contexts = client.delivering.contexts.forget([person(hashed) for hashed in hashes])
+    held = client.delivering.held.forget(hashes)
     removed = outbox.forget(hashes)
     click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
     click.echo(f"context store: {contexts:,} removed")
+    if client.settings.consent.default == "hold":
+        click.echo(f"held until visitors decide: {held:,} removed")
     if client.settings.journal is not None:
         lines = Journal(Path(client.settings.journal)).forget(hashes)
         click.echo(f"journal: {lines:,} lines removed")

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 
 from capi_plugins.context_store import ContextStore
+from capi_plugins.held_store import HeldStore
 
 RETENTION = 7 * 86_400.0
 """How long a dead letter is kept where nobody says otherwise, seconds."""
@@ -250,6 +251,19 @@ class KeepsContexts(Protocol):
     @property
     def contexts(self) -> ContextStore:
         """Where contexts are kept."""
+        ...
+
+
+@runtime_checkable
+class KeepsHeld(Protocol):
+    """What an outbox may offer besides: to hold events of visitors who have not decided.
+
+    Without it they are held in the memory of each process.
+    """
+
+    @property
+    def held(self) -> HeldStore:
+        """Where they are held."""
         ...
 
 

@@ -31,6 +31,8 @@ from capi_plugins.outbox.base import (
 )
 from capi_plugins.outbox.sqlite_contexts import BYTES_EACH, SqliteContextStore
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
+from capi_plugins.outbox.sqlite_held import BYTES_EACH as BYTES_EACH_HELD
+from capi_plugins.outbox.sqlite_held import SqliteHeldStore
 from capi_plugins.outbox.sqlite_locks import FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
 from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
@@ -83,6 +85,7 @@ class SqliteOutbox:
         self._back = Door(place, self._locks)
         self._tidying = Tidying(place.path, self._back, self._locks, clock, retention)
         self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
+        self.held = SqliteHeldStore(self._front, most=place.max_bytes // BYTES_EACH_HELD)
         self._overflow = Overflow(self._name, self._insert_overflow, clock)
         self._leased: dict[str, set[int]] = {}
         self._not_before: dict[str, float] = {}

@@ -10,6 +10,15 @@ from typing import Any
 from capi_plugins.events import BROWSING
 from capi_plugins.outbox.base import DeadLetter, Delivery, Standing, Stored
 
+HELD = (
+    (
+        "CREATE TABLE IF NOT EXISTS held (key TEXT PRIMARY KEY, visitor TEXT NOT NULL, "
+        "until REAL NOT NULL, event TEXT NOT NULL)"
+    ),
+    "CREATE INDEX IF NOT EXISTS held_visitor ON held (visitor)",
+    "CREATE INDEX IF NOT EXISTS held_until ON held (until)",
+)
+HAS_HELD = "SELECT 1 FROM sqlite_schema WHERE name = 'held'"
 SCHEMA = """
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

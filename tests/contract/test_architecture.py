@@ -171,6 +171,7 @@ LAYERS = [
         "request_owner",
     },
     {"context_store"},
+    {"held_store", "_visitors"},
     {"outbox.base"},
     {"hookspecs", "destinations.base", "sources.base"},
     {
@@ -189,7 +190,7 @@ LAYERS = [
     {"_subjects"},
     {"_once"},
     {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},
-    {"_remembering"},
+    {"_remembering", "_holding"},
     {"_capturing", "_receiving"},
     {"_noting"},
     {"_client"},

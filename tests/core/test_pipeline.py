@@ -108,7 +108,13 @@ def test_a_look_up_finds_destinations_settings_do_not_know(make, post):
     [
         ("granted", None),
         ("denied", "no consent (nothing was decided, and CAPI['CONSENT']['DEFAULT'] is 'denied')"),
-        ("hold", "no consent (nothing was decided, and CAPI['CONSENT']['DEFAULT'] is 'hold')"),
+        (
+            "hold",
+            (
+                "no consent (nothing was decided, and it is not the visitor's own request, so "
+                "there is nobody to hold it for)"
+            ),
+        ),
     ],
 )
 def test_without_an_answer_the_default_holds(make, default, expected):

@@ -161,6 +161,12 @@ def test_a_consent_default_is_one_of_three_words(default):
     assert problem == "CAPI['CONSENT']['DEFAULT'] must be one of 'granted', 'denied', 'hold'"
 
 
+@pytest.mark.parametrize("minutes", [0, -1, 1441])
+def test_events_are_held_a_day_at_most(minutes):
+    (problem,) = problems(CONSENT={"DEFAULT": "hold", "HOLD_MINUTES": minutes})
+    assert problem == "CAPI['CONSENT']['HOLD_MINUTES'] must be between 1 and 1440"
+
+
 def test_secrets_may_come_from_the_environment():
     raw = paper_settings(Post(), DESTINATIONS={"my-shop": {"KIND": "paper"}})
     client = configure(raw, environ={"CAPI_MY_SHOP_TOKEN": SECRET})

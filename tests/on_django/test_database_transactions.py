@@ -196,7 +196,9 @@ def test_without_a_transaction_it_is_queued_at_the_end(client, shop, view):
 
 
 def test_a_transaction_of_another_database_does_not_decide(shop, engines):
-    other = engines("sqlite") if not shop.alias.startswith("outbox_sqlite") else engines("postgresql")
+    other = (
+        engines("sqlite") if not shop.alias.startswith("outbox_sqlite") else engines("postgresql")
+    )
     other.empty()
     with rolled_back(other.alias):
         capi_django.track("Contact", user_data=VISITOR)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import ForeignKey, Model, QuerySet
 
+from capi_django.database import connected
 from capi_django.models import ShopperContext as Entry
 from capi_plugins.context_store import MOST_KEPT, Row, ShopperContext
 
@@ -41,7 +41,7 @@ class DatabaseContextStore:
     ) -> None:
         """Keep a context; see ``ContextStore.keep``."""
         text = context.to_json()
-        with self._connected():
+        with connected(self._alias):
             if add:
                 self._entries.filter(pk__in=add, at__lt=oldest)._raw_delete(self._alias)
                 self._entries.bulk_create(_rows(add, context.at, text), ignore_conflicts=True)
@@ -60,13 +60,13 @@ class DatabaseContextStore:
 
     def find(self, keys: Collection[str]) -> Mapping[str, ShopperContext]:
         """Return what is kept; see ``ContextStore.find``."""
-        with self._connected():
+        with connected(self._alias):
             rows = self._entries.filter(pk__in=keys).values_list("pk", "context")
             return {key: ShopperContext.from_json(text) for key, text in rows}
 
     def forget(self, people: Collection[str]) -> int:
         """Erase people; see ``ContextStore.forget``."""
-        with self._connected():
+        with connected(self._alias):
             return sum(
                 self._entries.filter(context__contains=f'"{one}"')._raw_delete(self._alias) or 0
                 for one in people
@@ -81,21 +81,6 @@ class DatabaseContextStore:
         keys = list(rows.values_list("pk", flat=True))
         if keys:
             self._entries.filter(pk__in=keys)._raw_delete(self._alias)
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[None]:
-        """Let no error of ours end a transaction of the host's, and leave no connection behind."""
-        connection = connections[self._alias]
-        opened = connection.connection is None
-        try:
-            if connection.in_atomic_block:
-                with transaction.atomic(using=self._alias):
-                    yield
-            else:
-                yield
-        finally:
-            if opened and not connection.in_atomic_block:
-                connection.close()
 
 
 def identify(value: object) -> Row | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.db import connections, router
+from django.db import connections, router, transaction
 
 from capi_django.models import WaitingDelivery
 from capi_plugins.settings import Settings
@@ -38,3 +40,23 @@ def missing_tables(alias: str) -> set[str]:
     connection = connections[alias]
     with connection.cursor() as cursor:
         return wanted - set(connection.introspection.table_names(cursor))
+
+
+@contextlib.contextmanager
+def connected(alias: str) -> Iterator[None]:
+    """Let no error of ours end a transaction of the host's, and leave no connection behind.
+
+    Args:
+        alias: Name of the database.
+    """
+    connection = connections[alias]
+    opened = connection.connection is None
+    try:
+        if connection.in_atomic_block:
+            with transaction.atomic(using=alias):
+                yield
+        else:
+            yield
+    finally:
+        if opened and not connection.in_atomic_block:
+            connection.close()

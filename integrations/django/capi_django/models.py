@@ -132,3 +132,24 @@ class ShopperContext(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class HeldEvent(models.Model):
+    """An event of a visitor who has not decided yet; see ``capi_plugins.held_store``.
+
+    The visitor is a digest; the event is JSON. No sender looks here.
+    """
+
+    key: models.Field[str, str] = models.CharField(max_length=32, primary_key=True)
+    visitor: models.Field[str, str] = models.CharField(max_length=32, db_index=True)
+    until: models.Field[float, float] = models.FloatField(db_index=True)
+    event: models.Field[str, str] = models.TextField()
+
+    class Meta:
+        """How Django calls and finds it."""
+
+        verbose_name = "held event"
+        verbose_name_plural = "held events"
+
+    def __str__(self) -> str:
+        return self.key

@@ -23,6 +23,7 @@ from django.db import connections, transaction
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
 from capi_django.database import database, keeps, missing_tables
+from capi_django.held_store import DatabaseHeldStore
 from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
@@ -110,6 +111,11 @@ class DatabaseOutbox:
     def contexts(self) -> DatabaseContextStore:
         """Contexts of shoppers, in the same database; see ``KeepsContexts``."""
         return DatabaseContextStore(self._alias)
+
+    @property
+    def held(self) -> DatabaseHeldStore:
+        """Events of visitors who have not decided, in the same database; see ``KeepsHeld``."""
+        return DatabaseHeldStore(self._alias)
 
     @property
     def durable(self) -> bool:

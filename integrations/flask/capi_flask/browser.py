@@ -33,7 +33,8 @@ def complete(
     """
     settings = client.settings.browser
     navigates = "text/html" in request.headers.get("Accept", "")
-    if not (settings.cookies or settings.pixel) or not (processed or navigates):
+    wanted = (settings.cookies or settings.pixel) and (processed or navigates)
+    if not (wanted or scope.cookies):
         return
     headers = {name.lower(): value for name, value in response.headers.items()}
     if not may_change(headers):
@@ -46,9 +47,10 @@ def complete(
         and may_place(headers)
     )
     answer = client.browser_answer(scope, processed, page=page)
-    if not answer:
+    cookies = (*answer.cookies, *scope.cookies)
+    if not (cookies or answer.script):
         return
-    for cookie in answer.cookies:
+    for cookie in cookies:
         response.set_cookie(
             cookie.name,
             cookie.value,
