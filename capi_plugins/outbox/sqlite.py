@@ -243,9 +243,21 @@ class SqliteOutbox:
         """Write down what became of deliveries."""
         if not self._owed:
             return
-        with self._back.writing(budget) as connection:
-            for statement, values, _ in self._owed:
-                connection.executemany(statement, values)
+        try:
+            with self._back.writing(budget) as connection:
+                for statement, values, _ in self._owed:
+                    connection.executemany(statement, values)
+        except Unavailable as error:
+            if not error.full:
+                raise
+            # A full file may have no room for when a delivery is due again. It is due at once
+            # instead, because what is sent makes room.
+            for _, _, deliveries in [each for each in self._owed if each[0] == rows.RETRY]:
+                self._release(deliveries)
+            self._owed = [each for each in self._owed if each[0] != rows.RETRY]
+            if self._owed:
+                raise
+            return
         owed, self._owed = self._owed, []
         for _, _, deliveries in owed:
             self._release(deliveries)

@@ -28,6 +28,7 @@ def shop():
     yield client
     client.close(0)
 """
+OTHERS = ("CAPI_", "PYTEST_", "DJANGO_")
 LEAD = 'shop.track("Lead", action_source="email", user_data={"email": "a@example.com"})'
 
 
@@ -35,8 +36,7 @@ LEAD = 'shop.track("Lead", action_source="email", user_data={"email": "a@example
 def run(tmp_path):
     def run(tests, host=SHOP, **environ):
         (tmp_path / "test_shop.py").write_text(host + tests)
-        others = ("CAPI_", "PYTEST_", "DJANGO_")
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(others)}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(OTHERS)}
         return subprocess.run(
             [
                 sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
@@ -115,7 +115,7 @@ def test_the_environment_is_left_as_it_was(tmp_path):
         "pytest.main(['-q', '-p', 'no:cacheprovider', '--collect-only', '.'])\n"
         "assert 'CAPI_SENDING' not in os.environ\n"
     )
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CAPI_", "PYTEST_"))}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(OTHERS)}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environ, check=False, timeout=120
     )
