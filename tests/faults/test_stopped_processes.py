@@ -128,7 +128,7 @@ def test_a_process_that_is_frozen_for_an_hour_goes_on_where_it_was(tmp_path, box
         try:
             for pid in reversed(frozen):
                 os.kill(pid, signal.SIGCONT)
-            second.wait_for(1, timeout=20)
+            second.wait_for(1, timeout=60)
             until(lambda: customers.acknowledged[1] in copies(second))
             assert not any(event.duplicate for event in second.events)
             [found] = copies(second)[customers.acknowledged[1]]
