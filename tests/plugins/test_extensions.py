@@ -112,15 +112,18 @@ class Crm:
     """Looks a customer up and adds what the shop does not know."""
 
     def __init__(self):
+        self.lock = threading.Lock()
         self.database = sqlite3.connect(":memory:", check_same_thread=False)
         self.database.execute("create table customers (id text primary key, email text)")
         self.database.execute("insert into customers values ('c7', 'crm@example.com')")
 
     @hookimpl
     def capi_enrich(self, event):
-        row = self.database.execute(
-            "select email from customers where id = ?", (event.user_data.external_id,)
-        ).fetchone()
+        # Hooks are called in several threads at once, and cursors of one connection are not.
+        with self.lock:
+            row = self.database.execute(
+                "select email from customers where id = ?", (event.user_data.external_id,)
+            ).fetchone()
         return event.fill(user_data={"email": row[0]}) if row else None
 
     @hookimpl
