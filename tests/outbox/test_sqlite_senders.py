@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
 import pytest
@@ -88,34 +86,6 @@ def test_what_a_killed_sender_had_in_flight_is_sent_again_byte_for_byte(open_out
     batch = take(outbox)
     assert [item.payload for item in batch] == [delivery("1").payload, delivery("2").payload]
     assert ids(batch) == ["1", "2"]
-
-
-def test_a_child_of_the_sender_does_not_inherit_its_right(open_outbox, others):
-    """A sender that forks something long-lived and dies."""
-    other = others()
-    other.ask("put('1')")
-    other.ask("take()")
-    child = other.ask("__import__('subprocess').Popen(['sleep', '60'], stdout=-3).pid")
-    try:
-        other.kill()
-        assert ids(take(open_outbox())) == ["1"]
-    finally:
-        os.kill(child, signal.SIGKILL)
-
-
-def test_a_stopped_sender_stays_the_only_one_and_its_answer_counts(open_outbox, others):
-    outbox, other = open_outbox(), others()
-    other.ask("put('1', '2')")
-    assert other.ask("take(limit=1)") == ["1"]
-    other.signal(signal.SIGSTOP)
-    assert take(outbox) == []
-    stored = outbox.put([delivery("3")])
-    assert not stored.refused
-    assert outbox.stats().in_memory == 0
-    other.tell("outbox.delivered(held)")
-    other.signal(signal.SIGCONT)
-    other.hear()
-    assert ids(take(outbox)) == ["2", "3"]
 
 
 def test_two_outboxes_of_one_process_share_what_is_in_flight(open_outbox, others):
