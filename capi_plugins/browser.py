@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
 import orjson
+
+_log = logging.getLogger("capi_plugins.browser")
 
 CARRIER = "capi_events"
 """Name of the cookie that takes events past an answer that shows no page, such as a redirect."""
@@ -49,6 +52,19 @@ class Cookie:
     http_only: bool = False
     path: Literal["/"] = "/"
     samesite: Literal["Lax"] = "Lax"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what ``set_cookie`` of Django and of Flask takes, by name."""
+        return {
+            "key": self.name,
+            "value": self.value,
+            "max_age": self.max_age,
+            "path": self.path,
+            "domain": self.domain,
+            "secure": self.secure,
+            "httponly": self.http_only,
+            "samesite": self.samesite,
+        }
 
 
 @attrs.frozen(kw_only=True)
@@ -174,12 +190,27 @@ def _scripts(policy: str) -> str:
     return ""
 
 
+def script_element(script: str, policy: str, nonce: str | None) -> str | None:
+    """Write the element of a script; None where the page's policy lets none stand there.
+
+    Args:
+        script: JavaScript.
+        policy: The ``Content-Security-Policy`` of the page; empty: none.
+        nonce: The nonce of the policy, if it is known.
+    """
+    if nonce is None and forbids_inline(policy):
+        _log.warning("the pixel is left out of pages: their Content-Security-Policy has no nonce")
+        return None
+    attribute = f' nonce="{nonce}"' if nonce else ""
+    return f"<script{attribute}>{script}</script>"
+
+
 def placed(page: bytes, element: bytes) -> bytes | None:
     """Put an element into a page: at its mark, else at the end of the head, else of the body.
 
     Args:
         page: The HTML.
-        element: What to put there; empty: take the mark out.
+        element: What to put there.
 
     Returns:
         The page, or None where there is no such place.
@@ -187,8 +218,6 @@ def placed(page: bytes, element: bytes) -> bytes | None:
     mark = MARK.encode()
     if mark in page:
         return page.replace(mark, element, 1)
-    if not element:
-        return None
     lower = page.lower()
     at = lower.find(b"</head>")
     if at < 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
@@ -11,9 +10,8 @@ from django.utils.cache import patch_cache_control
 
 from capi_django.context import Visit
 from capi_plugins import Processed, RequestScope
-from capi_plugins.browser import forbids_inline, may_change, may_place, nonce_of, placed
+from capi_plugins.browser import may_change, may_place, nonce_of, placed, script_element
 
-_log = logging.getLogger("capi_plugins.django")
 _POLICY = "Content-Security-Policy"
 _OK = 200
 
@@ -56,15 +54,7 @@ def complete(
     if not (cookies or answer.script):
         return
     for cookie in cookies:
-        response.set_cookie(
-            cookie.name,
-            cookie.value,
-            max_age=cookie.max_age,
-            domain=cookie.domain,
-            secure=cookie.secure,
-            httponly=cookie.http_only,
-            samesite=cookie.samesite,
-        )
+        response.set_cookie(**cookie.arguments())
     if answer.script and isinstance(response, HttpResponse):
         _place(visit.request, response, answer.script)
     # No cache may give one visitor's answer to another.
@@ -73,13 +63,10 @@ def complete(
 
 def _place(request: HttpRequest, response: HttpResponse, script: str) -> None:
     policy = response.headers.get(_POLICY, "")
-    nonce = nonce_of(policy) or _future_nonce(request)
-    if nonce is None and forbids_inline(policy):
-        _log.warning("the pixel is left out of pages: their Content-Security-Policy has no nonce")
+    element = script_element(script, policy, nonce_of(policy) or _future_nonce(request))
+    if element is None:
         return
-    attribute = f' nonce="{nonce}"' if nonce else ""
-    element = f"<script{attribute}>{script}</script>".encode(response.charset)
-    page = placed(response.content, element)
+    page = placed(response.content, element.encode(response.charset))
     if page is not None:
         response.content = page
         if "Content-Length" in response.headers:

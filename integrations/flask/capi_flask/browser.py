@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from flask import Request, Response
 
 from capi_plugins import Client, Processed, RequestScope
-from capi_plugins.browser import forbids_inline, may_change, may_place, nonce_of, placed
+from capi_plugins.browser import may_change, may_place, nonce_of, placed, script_element
 
-_log = logging.getLogger("capi_plugins.flask")
 _POLICY = "Content-Security-Policy"
 _OK = 200
 
@@ -51,15 +49,7 @@ def complete(
     if not (cookies or answer.script):
         return
     for cookie in cookies:
-        response.set_cookie(
-            cookie.name,
-            cookie.value,
-            max_age=cookie.max_age,
-            domain=cookie.domain,
-            secure=cookie.secure,
-            httponly=cookie.http_only,
-            samesite=cookie.samesite,
-        )
+        response.set_cookie(**cookie.arguments())
     if answer.script:
         _place(response, answer.script)
     # No cache may give one visitor's answer to another.
@@ -68,12 +58,10 @@ def complete(
 
 def _place(response: Response, script: str) -> None:
     policy = response.headers.get(_POLICY, "")
-    nonce = nonce_of(policy)
-    if nonce is None and forbids_inline(policy):
-        _log.warning("the pixel is left out of pages: their Content-Security-Policy has no nonce")
+    element = script_element(script, policy, nonce_of(policy))
+    if element is None:
         return
-    attribute = f' nonce="{nonce}"' if nonce else ""
-    page = placed(response.get_data(), f"<script{attribute}>{script}</script>".encode())
+    page = placed(response.get_data(), element.encode())
     if page is not None:
         # It writes the Content-Length too.
         response.set_data(page)
