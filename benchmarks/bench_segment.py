@@ -4,8 +4,9 @@
     python benchmarks/bench_segment.py
 
 The messages are orders of a website with traits, cookies and three products, and orders of a phone
-with its device. Rounds alternate; figures are medians of processor time. Beside them stands what
-Segment's own library for Python takes to make and queue the same order, without sending it.
+with its device. Rounds alternate; figures are medians of processor time. Beside them stand
+Segment's own destination, in Node, with the same messages (``npm`` fetches it; where there is none,
+that line is missing), and what Segment's library for Python takes to make and queue an order.
 
 Ingest is measured with requests as the libraries send them, from the raw body to the answer; the
 outbox is a SQLite file, written before each answer.
@@ -17,9 +18,14 @@ import gc
 import io
 import json
 import logging
+import shutil
 import statistics
+import subprocess
+import tarfile
 import tempfile
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 from capi_plugins import RequestContext, configure
 from capi_plugins.consent import Consent
@@ -133,6 +139,37 @@ def by_segments_library(number: int):
     return track
 
 
+# Its other 150 destinations bring hundreds of packages: these are what this one needs.
+DESTINATION = "@segment/action-destinations@3.497.0"
+NEEDS = ("@segment/actions-core@3.170.0", "liquidjs@10", "lodash@4", "fast-uri@3.0.6")
+
+
+def by_segments_destination() -> float | None:
+    """Return the microseconds a message takes in Segment's own destination; None without npm."""
+    if shutil.which("npm") is None:
+        return None
+    quiet = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["npm", "install", *quiet, *NEEDS], cwd=folder, check=True)
+        subprocess.run(
+            ["npm", "pack", *quiet, DESTINATION], cwd=folder, check=True, capture_output=True
+        )
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as packed:
+            packed.extractall(folder, filter="data")
+        now = int(time.time())
+        sent_at = datetime.fromtimestamp(now, UTC).isoformat()
+        messages = [of_website(number, now) | {"timestamp": sent_at} for number in range(MESSAGES)]
+        file = Path(folder, "messages.jsonl")
+        file.write_text("\n".join(map(json.dumps, messages)))
+        script = Path(__file__).with_name("segment_destination.js")
+        said = subprocess.run(
+            ["node", script, folder, file, str(ROUNDS)], check=True, capture_output=True, text=True
+        )
+    answer = json.loads(said.stdout)
+    assert answer["event_name"] == "Purchase", answer
+    return answer["microseconds"]
+
+
 def ingest(folder: str, batch: int, total: int) -> float:
     """Return messages a second and core that arrive by HTTP, in batches of a size."""
     capi = {
@@ -159,13 +196,14 @@ def ingest(folder: str, batch: int, total: int) -> float:
 
 
 def report_ingest() -> None:
-    print(f"{'HTTP ingest to a SQLite outbox':34}{'messages/s and core':>20}")
+    print(f"{'HTTP ingest to a SQLite outbox':40}{'messages/s and core':>20}")
     with tempfile.TemporaryDirectory() as folder:
         for batch, total in ((1, 500), (20, 2000), (100, 4000)):
-            print(f"{f'requests of {batch}':34}{ingest(folder, batch, total):20,.0f}")
+            print(f"{f'requests of {batch}':40}{ingest(folder, batch, total):20,.0f}")
 
 
-def main() -> None:
+def measured() -> dict[str, float]:
+    """Return the microseconds that a message takes, by what is done with it."""
     now = int(time.time())
     converter = Converter()
     destination = MetaDestination("meta", {"DATASET_ID": "1", "ACCESS_TOKEN": "token"})
@@ -200,10 +238,19 @@ def main() -> None:
         for name, run in runs.items():
             times[name].append(timed(run))
         gc.collect()
+    gc.enable()
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    costs = measured()
+    in_node = by_segments_destination()
+    if in_node is not None:
+        costs["website, Segment's destination in Node"] = in_node
     print(f"{MESSAGES} messages, median of {ROUNDS} rounds")
-    print(f"{'':34}{'us/message':>12}")
-    for name, values in times.items():
-        print(f"{name:34}{statistics.median(values):12.1f}")
+    print(f"{'':40}{'us/message':>12}")
+    for name, cost in costs.items():
+        print(f"{name:40}{cost:12.1f}")
     print()
     report_ingest()
 
