@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from capi_plugins._paths import Lookup
     from capi_plugins._triggers import Trigger
+    from capi_plugins.settings import Settings
 
 ONE_MOMENT = (
     {"django.contrib.auth.signals.user_logged_in", "allauth.account.signals.user_logged_in"},
@@ -44,6 +45,19 @@ def doubles(triggers: Sequence[Trigger]) -> Iterator[tuple[Trigger, Trigger]]:
         own = "CAPI[" in (one.where[:5], other.where[:5])
         if own and same and not has_id and _one_moment(one, other):
             yield one, other
+
+
+def counts_pages_twice(settings: Settings) -> bool:
+    """Whether a page of the host makes a page view here, and its ``analytics.page()`` another.
+
+    Args:
+        settings: What the host wants. ``EVENTS`` that name ``page`` say that somebody thought of
+            it.
+    """
+    segment = settings.segment
+    return bool(settings.page_view and segment.get("WRITE_KEYS")) and "page" not in map(
+        str.lower, segment.get("EVENTS", ())
+    )
 
 
 def _one_moment(one: Trigger, other: Trigger) -> bool:

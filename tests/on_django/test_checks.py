@@ -210,6 +210,20 @@ def test_w008_sources_that_nobody_can_reach(configure, settings, segment, patter
 
 
 @pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"SEGMENT": {"WRITE_KEYS": ["web"]}, "PAGE_VIEW": True}, True),
+        ({"SEGMENT": {"WRITE_KEYS": ["web"]}, "PAGE_VIEW": False}, False),
+        ({"SEGMENT": {"WRITE_KEYS": ["web"], "EVENTS": {"Page": None}}, "PAGE_VIEW": True}, False),
+        ({"SEGMENT": {"TAP": ["segment"]}, "PAGE_VIEW": True}, False),
+    ],
+)
+def test_w016_pages_that_count_twice(configure, more, told):
+    configure(**more)
+    assert ("capi_django.W016" in run()) is told
+
+
+@pytest.mark.parametrize(
     ("path", "lost"),
     [
         ("instance.totl", "'totl'"),
@@ -344,7 +358,7 @@ def test_every_check_is_documented_and_tested():
             ),
         )
     )
-    assert len(ids) == 20
+    assert len(ids) == 21
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {

@@ -81,6 +81,7 @@ app.config["CAPI"] = {
     "DESTINATIONS": {"meta": {"DATASET_ID": "1234567890123456", "ACCESS_TOKEN": "secret-token"}},
     "CONSENT": {"DEFAULT": "granted"},
     "DELIVERY": {"OUTBOX": "memory"},
+    "SEGMENT": {"WRITE_KEYS": ["web"]},
     "TRIGGERS": [
         {"ON": "request", "ROUTE": "hom", "EVENT": "Lead"},
         {"ON": "request", "ROUTE": "home", "EVENT": "Contact"},
@@ -112,6 +113,7 @@ def test_check_looks_at_the_app(run):
     assert level("CAPI['TRIGGERS'][3]", "without currency") == "error"
     assert level("CAPI['TRIGGERS'][3]", "'instance.totl' leads nowhere") == "warn"
     assert level("CHANGED names 'payed'") == "error"
+    assert level("analytics.js tells of page views too") == "warn"
     assert level("ProxyFix tells of a proxy") == "warn"
     assert level("'memory', and the app is not in debug mode") == "warn"
     assert "nothing is sent" not in done.stdout

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from capi_django import conf, views
 from capi_django.trigger_checks import check_triggers, patterns
 from capi_plugins import Client, sending_off
+from capi_plugins.trigger_rules import counts_pages_twice
 
 TAG = "capi"
 MIDDLEWARE = "capi_django.middleware.CapiMiddleware"
@@ -40,7 +41,7 @@ def check(**_: Any) -> list[checks.CheckMessage]:
     found += _middleware()
     client = conf.client()
     if client is not None:
-        for rule in (check_triggers, _tasks, _mounted, _proxies, _sending):
+        for rule in (check_triggers, _tasks, _mounted, _pages, _proxies, _sending):
             found += rule(client)
     return found
 
@@ -197,6 +198,16 @@ def _mounted(client: Client) -> Iterator[checks.CheckMessage]:
         hint="Add path('capi/', include('capi_django.urls')) to it.",
         id="capi_django.W008",
     )
+
+
+def _pages(client: Client) -> Iterator[checks.CheckMessage]:
+    if counts_pages_twice(client.settings):
+        yield checks.Warning(
+            "CAPI['PAGE_VIEW'] is on, and analytics.js tells of page views too.",
+            hint="A page with analytics.page() makes two PageViews. Set CAPI['PAGE_VIEW'] to "
+            "False, or say in CAPI['SEGMENT']['EVENTS'] what 'page' becomes: None is nothing.",
+            id="capi_django.W016",
+        )
 
 
 def _is_mounted(known: Iterable[URLPattern | URLResolver]) -> bool:

@@ -11,7 +11,7 @@ from capi_flask.installed import Installed
 from capi_plugins import Client, Trigger, sending_off
 from capi_plugins.cli.doors import Problem
 from capi_plugins.settings import suggest
-from capi_plugins.trigger_rules import doubles, lacking, lost_attributes
+from capi_plugins.trigger_rules import counts_pages_twice, doubles, lacking, lost_attributes
 
 
 def check(app: Flask, installed: Installed) -> Iterator[Problem]:
@@ -30,6 +30,13 @@ def check(app: Flask, installed: Installed) -> Iterator[Problem]:
             "warn",
             f"{one.where} and {other.where} both make {one.event} of one moment",
             "take one of them out, or give both the same EVENT_ID: Meta may count two",
+        )
+    if counts_pages_twice(client.settings):
+        yield Problem(
+            "warn",
+            "CAPI['PAGE_VIEW'] is on, and analytics.js tells of page views too",
+            "a page with analytics.page() makes two PageViews: set CAPI['PAGE_VIEW'] to False, or "
+            "say in CAPI['SEGMENT']['EVENTS'] what 'page' becomes: None is nothing",
         )
     yield from _proxies(app, client)
     outbox = client.settings.delivery.outbox
