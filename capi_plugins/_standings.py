@@ -59,7 +59,7 @@ class Standings:
     def answered(self, name: str, destination: Destination, *, now: float) -> None:
         """Note that a destination deals with what it gets, accepted or refused.
 
-        It is written down now and then only, because it costs a commit.
+        It is written down when that is news, and else now and then only, because it costs a commit.
 
         Args:
             name: The destination's name.
@@ -67,8 +67,7 @@ class Standings:
             now: Seconds since the epoch.
         """
         known = self._known(name)
-        stopped = known is not None and known.stopped_until is not None
-        if known is None or stopped or not 0 <= now - known.tried_at < _WRITE_EVERY:
+        if known is None or _is_failing(known) or not 0 <= now - known.tried_at < _WRITE_EVERY:
             self._post(name, destination, now, reason=None, stopped_until=None)
 
     def refused(
@@ -131,6 +130,11 @@ class Standings:
             except Exception as error:
                 # Others find out for themselves; sending goes on.
                 _log.debug("the noticeboard cannot be written: %s", type(error).__name__)
+
+
+def _is_failing(known: Standing) -> bool:
+    failed_last = known.failed_at is not None and known.failed_at >= known.tried_at
+    return failed_last or known.stopped_until is not None
 
 
 def fingerprint(destination: Destination | None) -> str:

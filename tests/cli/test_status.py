@@ -69,6 +69,19 @@ def test_an_error_that_may_pass_is_shown_and_is_no_alarm_yet(capi, shop, lead, s
     assert "code 2" in destination["reason"]
 
 
+def test_an_error_that_has_passed_is_no_longer_the_last_word(capi, shop, lead, sandbox, report):
+    client = shop()
+    sandbox.inject(Fault.throttle(4, times=1))
+    lead(client, "1")
+    capi("--config", "capi.toml", "deliver", "--once")
+    lead(client, "2")
+    capi("--config", "capi.toml", "deliver", "--once")
+    assert "2" in [event.payload["event_id"] for event in sandbox.accepted("Lead")]
+    (destination,) = report(healthy=True)["destinations"]
+    assert destination["state"] == "ok"
+    assert "too many requests" in destination["reason"]
+
+
 def test_dead_letters_are_counted_and_are_no_alarm(capi, shop, lead, sandbox, report):
     sandbox.inject(Fault.error(100, 2804003, status=400, times=1))
     lead(shop(), "1")
