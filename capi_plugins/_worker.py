@@ -159,9 +159,11 @@ class Worker:
             seen = self._news
             if here:
                 self.run_inline(timeout=deadline - time.monotonic())
-            waiting = self._outbox.stats().waiting
             left = deadline - time.monotonic()
-            if not waiting or left <= 0 or not self._any_progress(left):
+            # Asked before counting: what is settled in between would be counted, and no progress.
+            progress = left > 0 and self._any_progress(left)
+            waiting = self._outbox.stats().waiting
+            if not waiting or not progress:
                 return waiting
             # Other processes send too, and tell nobody.
             alone = not (here or self._outbox.durable)
