@@ -107,7 +107,7 @@ class Capturing:
         told: list[tuple[Event, Subject]] = []
         contexts: list[RequestContext] = []
         subjects = [subject for about in created if (subject := self._subject(about))]
-        made = {key for subject in subjects for key in subject.known_as()}
+        made = {key for subject in subjects for key in subject.known_as}
         held: list[tuple[Delivery, ...]] = []
         withdrawn: list[Delivery] = []
         for pending in noted:
@@ -124,7 +124,7 @@ class Capturing:
                     withdrawn += pending.held
                 else:
                     subject = self._subject(pending.subject) or subject_of_event(event)
-                    if not made.isdisjoint(subject.known_as()):
+                    if not made.isdisjoint(subject.known_as):
                         subject = attrs.evolve(subject, fresh=True)
                     if is_told_twice(event, subject, told):
                         self.dropped(event, None, "duplicate: another trigger made the same event")

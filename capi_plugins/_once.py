@@ -6,7 +6,7 @@ and one of the app that handles it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,7 +18,9 @@ from capi_plugins.events import Event, is_empty
 VISIT = 1800
 """Seconds in which looking at one product again is the same look; visits end after as long."""
 
-_LOOKS = frozenset({"ViewContent"})
+LOOKS = frozenset({"ViewContent"})
+"""Names of the events that are looks at a product."""
+
 # Who stays the same longest comes first: sessions change when somebody signs in.
 _KINDS = ("fbp", "user", "session", "address")
 
@@ -33,14 +35,14 @@ def once_a_visit(event: Event, visitor: Mapping[str, str]) -> Event:
         visitor: Keys of the visitor, by kind.
     """
     who = next((visitor[kind] for kind in _KINDS if kind in visitor), None)
-    what = _products(event) if event.event_name in _LOOKS else ""
+    what = _products(event) if event.event_name in LOOKS else ""
     if who is None or not what or not is_random(event.event_id):
         return event
     digest = key_of("visit", who, what, event.event_time // VISIT)
     return attrs.evolve(event, event_id=f"{event.event_name}.{digest}")
 
 
-def is_told_twice(event: Event, subject: Subject, others: Iterable[tuple[Event, Subject]]) -> bool:
+def is_told_twice(event: Event, subject: Subject, others: Sequence[tuple[Event, Subject]]) -> bool:
     """Whether another trigger has made the same event of the same request.
 
     Same name, same person, same data, and ids that nobody chose. One trigger that fires twice, and
@@ -51,11 +53,12 @@ def is_told_twice(event: Event, subject: Subject, others: Iterable[tuple[Event, 
         subject: What it is about, and which trigger made it.
         others: The events made before, and what they are about.
     """
+    if subject.trigger is None or not others:
+        return False
     person = _person(event)
     return bool(person) and any(
         other.event_name == event.event_name
-        and None not in (about.trigger, subject.trigger)
-        and about.trigger != subject.trigger
+        and about.trigger not in (None, subject.trigger)
         and is_random(event.event_id)
         and is_random(other.event_id)
         and _person(other) == person

@@ -16,6 +16,7 @@ import pluggy
 
 from capi_plugins import hookspecs
 from capi_plugins._discovery import entry_point_names, from_settings, installed
+from capi_plugins._implementation import Exited, Implementation, check, choice
 from capi_plugins._place import place
 from capi_plugins.consent import Consent, Decision, strictest
 from capi_plugins.context import RequestContext
@@ -34,38 +35,6 @@ _PER_EVENT = (
     "capi_filter",
 )
 Failed = Callable[[str, str, Exception], None]
-
-
-class Exited(Exception):
-    """A plugin has called ``sys.exit()``."""
-
-
-@attrs.frozen
-class Implementation:
-    """One plugin's function for one hook.
-
-    Attributes:
-        plugin: Name of the plugin.
-        hook: Name of the hook.
-        function: The function.
-        arguments: The arguments it asks for, in its own order.
-    """
-
-    plugin: str
-    hook: str
-    function: Callable[..., Any]
-    arguments: tuple[str, ...]
-
-    def __call__(self, given: Mapping[str, Any]) -> Any:
-        """Call the function with those of the arguments it asks for.
-
-        Raises:
-            Exception: What the function raises; a plugin that exits has failed, and ends nothing.
-        """
-        try:
-            return self.function(*[given[name] for name in self.arguments])
-        except SystemExit as error:
-            raise Exited().with_traceback(error.__traceback__) from None
 
 
 @attrs.frozen
@@ -172,12 +141,12 @@ class Plugins:
         for caller in callers:
             for impl in caller.get_hookimpls():
                 if impl.plugin is plugin:
-                    _check(name, caller.name, impl)
+                    check(name, caller.name, impl)
 
     def _compile(self, hook: str) -> tuple[Implementation, ...]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return tuple(
-            Implementation(impl.plugin_name, hook, impl.function, tuple(impl.argnames))
+            Implementation(impl.plugin_name, hook, impl.function, choice(hook, impl.argnames))
             for impl in reversed(caller.get_hookimpls())
         )
 
@@ -196,13 +165,13 @@ class Plugins:
     def configure(self, settings: Settings) -> None:
         """Hand the settings to every plugin. Raises ``PluginError`` naming the one that fails."""
         for impl in self._compile("capi_configure"):
-            self._start_up(impl, {"settings": settings})
+            self._start_up(impl, settings)
 
     def destination_types(self) -> dict[str, type[Destination]]:
         """Return the destination classes by ``KIND``; the first plugin in order wins."""
         found: dict[str, type[Destination]] = {}
         for impl in self._compile("capi_destination_types"):
-            for cls in self._start_up(impl, {}, several=True):
+            for cls in self._start_up(impl, several=True):
                 if not (isinstance(cls, type) and issubclass(cls, Destination)):
                     raise PluginError(
                         f"plugin {impl.plugin!r}: capi_destination_types must offer subclasses of "
@@ -215,7 +184,7 @@ class Plugins:
         """Return the sources by name; the first plugin in order wins."""
         found: dict[str, Source] = {}
         for impl in self._compile("capi_sources"):
-            for source in self._start_up(impl, {}, several=True):
+            for source in self._start_up(impl, several=True):
                 if not isinstance(source, Source):
                     raise PluginError(
                         f"plugin {impl.plugin!r}: capi_sources must offer sources, objects of a "
@@ -229,18 +198,16 @@ class Plugins:
         found: list[tuple[str, Sequence[Mapping[str, Any]]]] = []
         for impl in self._compile("capi_triggers"):
             try:
-                offered = list(impl({"settings": settings}) or ())
+                offered = list(impl(settings) or ())
             except Exception as error:
                 self._say(impl, error)
                 continue
             found.append((impl.plugin, offered))
         return found
 
-    def _start_up(
-        self, impl: Implementation, given: Mapping[str, Any], *, several: bool = False
-    ) -> Any:
+    def _start_up(self, impl: Implementation, *given: Any, several: bool = False) -> Any:
         try:
-            answer = impl(given)
+            answer = impl(*given)
             return list(answer or ()) if several else answer
         except (PluginError, ConfigurationError):
             raise
@@ -255,10 +222,9 @@ class Plugins:
         self, event: Event, context: RequestContext, destinations: Sequence[str]
     ) -> Sequence[str] | None:
         """Ask ``capi_route``: the first answer wins."""
-        given = {"event": event, "context": context, "destinations": destinations}
         for impl in self._compiled["capi_route"]:
             try:
-                answer = impl(given)
+                answer = impl(event, context, destinations)
                 if answer is not None:
                     names = [answer] if isinstance(answer, str) else list(answer)
                     return [name for name in names if isinstance(name, str)]
@@ -270,7 +236,7 @@ class Plugins:
         """Ask ``capi_lookup_destination``: the first answer wins."""
         for impl in self._compiled["capi_lookup_destination"]:
             try:
-                answer = impl({"name": name})
+                answer = impl(name)
                 if isinstance(answer, Destination):
                     return answer
             except Exception as error:
@@ -285,12 +251,11 @@ class Plugins:
         Returns:
             The answer, and who gave it: the banner if the plugin names one, else the plugin.
         """
-        given = {"event": event, "context": context, "destination": destination}
         decided: Consent | None = None
         by = ""
         for impl in self._compiled["capi_consent"]:
             try:
-                answer = impl(given)
+                answer = impl(event, context, destination)
                 if answer is None:
                     continue
                 told = answer if isinstance(answer, Decision) else Decision(answer, impl.plugin)
@@ -308,7 +273,7 @@ class Plugins:
         """Run the ``capi_enrich`` chain; a failing link is left out."""
         for impl in self._compiled["capi_enrich"]:
             try:
-                fuller = impl({"event": event, "context": context})
+                fuller = impl(event, context)
                 if isinstance(fuller, Event):
                     event = fuller
                 elif fuller is not None:
@@ -324,9 +289,8 @@ class Plugins:
             DropEvent: A plugin decided so, or failed.
         """
         for impl in self._compiled["capi_filter"]:
-            given = {"event": event, "context": context, "destination": destination}
             try:
-                reduced = impl(given)
+                reduced = impl(event, context, destination)
                 if isinstance(reduced, Event):
                     event = reduced
                 elif reduced is not None:
@@ -365,7 +329,7 @@ class Plugins:
             return
         for impl in self._compile("capi_shutdown"):
             try:
-                impl({})
+                impl()
             except Exception as error:
                 self._say(impl, error)
 
@@ -382,18 +346,3 @@ class Plugins:
 
 def _hook_names() -> list[str]:
     return sorted(name for name in vars(hookspecs) if name.startswith("capi_"))
-
-
-def _check(plugin: str, hook: str, impl: Any) -> None:
-    function = inspect.unwrap(impl.function)
-    where = f"plugin {plugin!r}: {hook}"
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginError(f"{where} is 'async def'; hooks are plain functions")
-    if (impl.hookwrapper or impl.wrapper) and hook != "capi_send":
-        raise PluginError(f"{where} is a wrapper; only capi_send may be wrapped")
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            raise PluginError(
-                f"{where} has the keyword-only argument {parameter.name!r}; "
-                "it would never be given: remove the '*'"
-            )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from capi_plugins._once import once_a_visit
+from capi_plugins._once import LOOKS, once_a_visit
 from capi_plugins._subjects import Subject, subject_of_event
 from capi_plugins._visitors import user_keys, visitor_keys
 from capi_plugins.builtin.request_data import browser_data, without_secrets
@@ -81,7 +81,7 @@ class Remembering:
         if subject.fresh and owner is Owner.SHOPPER:
             return context
         # What was made just now has no past; somebody else had its key before.
-        keys = [] if subject.fresh else subject.known_as()
+        keys = [] if subject.fresh else list(subject.known_as)
         if owner is not Owner.SHOPPER:
             keys += user_keys(event.user_data.external_id)
         found = self._find(keys)
@@ -122,6 +122,8 @@ class Remembering:
 
     def once_a_visit(self, event: Event, context: RequestContext) -> Event:
         """Give a look at a product the id that all looks of the visitor at it have for a while."""
+        if event.event_name not in LOOKS:
+            return event
         try:
             visitor = visitor_keys(context)
             address = (context.client_ip_address, context.client_user_agent)
@@ -149,23 +151,25 @@ class Remembering:
             self._trouble("keeping the context of a shopper", error)
 
     def _remember(self, subjects: Sequence[Subject], context: RequestContext) -> None:
-        owner = owner_of(context, staff_are_visitors=self._staff_are_visitors)
+        if owner_of(context, staff_are_visitors=self._staff_are_visitors) is not Owner.SHOPPER:
+            return
         visitor = visitor_keys(context)
-        fresh = {key for subject in subjects if subject.fresh for key in subject.known_as()}
-        about = {key for subject in subjects for key in subject.known_as()} - fresh
-        if owner is not Owner.SHOPPER or not (visitor or fresh or about):
+        fresh = {key for subject in subjects if subject.fresh for key in subject.known_as}
+        about = {key for subject in subjects for key in subject.known_as} - fresh
+        if not (visitor or fresh or about):
             return
         decided = self._decisions(Event(event_name=_ANY_EVENT, user_data=context.user), context)
         told = self._told(context, decided, visitor)
         if told is None:
             return
-        if fresh or about:
-            users = [context.user, *(subject.user for subject in subjects)]
-            told = attrs.evolve(told, people=self._people(users))
         refused = Consent.DENIED in decided.values()
         changed = self._changed(told, with_browser=bool(fresh or about or refused))
         if not (changed or fresh or about):
             return
+        users = [context.user]
+        if fresh or about:
+            users += [subject.user for subject in subjects]
+        told = attrs.evolve(told, url=_short(told.url), people=self._people(users))
         oldest = self._clock() - self._seconds
         self._contexts().keep(told, replace={*changed, *fresh}, add=about, oldest=oldest)
         for key in changed:
@@ -177,25 +181,25 @@ class Remembering:
     def _told(
         self, context: RequestContext, decided: Mapping[str, Consent], visitor: Mapping[str, str]
     ) -> ShopperContext | None:
-        """Choose what to keep: of who refuses everything, that; of who is not asked, nothing."""
+        """Choose what to keep: of who refuses everything, that; of who is not asked, nothing.
+
+        The people it is about, and the page without its secrets, are found out when it is kept.
+        """
         names = self._client.destinations or decided
-        refusal = ShopperContext(
-            at=self._clock(),
-            consents=decided,
-            visitor=visitor,
-            people=self._people([context.user]),
-        )
         if all(decided.get(name, self._default) is Consent.DENIED for name in names):
+            refusal = ShopperContext(at=self._clock(), consents=decided, visitor=visitor)
             return refusal if decided else None
         known = browser_data(context)
-        return attrs.evolve(
-            refusal,
+        return ShopperContext(
+            at=self._clock(),
             fbp=_text(known.fbp),
             fbc=_text(known.fbc),
             fbclid=_text(known.fbclid),
             client_ip_address=context.client_ip_address,
             client_user_agent=context.client_user_agent,
-            url=_short(context.url),
+            url=context.url,
+            consents=decided,
+            visitor=visitor,
         )
 
     def _changed(self, told: ShopperContext, *, with_browser: bool) -> list[str]:
@@ -252,8 +256,8 @@ def _short(url: str | None) -> str | None:
 
 def _fingerprint(told: ShopperContext) -> object:
     # One page or another makes no difference, nor does what an order adds.
-    plain = attrs.evolve(told, at=0.0, url=None, people=())
-    return repr(attrs.astuple(plain, recurse=False))
+    browser = (told.fbp, told.fbc, told.fbclid, told.client_ip_address, told.client_user_agent)
+    return (*browser, told.consents, told.visitor)
 
 
 def _strictest_of_each(

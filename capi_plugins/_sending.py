@@ -25,6 +25,8 @@ _AT_ONCE = 4
 _FIRST = 0.0
 PACE = 0.1
 """Least seconds from batch to batch while what waited for a destination to recover is sent."""
+GATHER = 0.05
+"""Least seconds from request to request where less waits than one request may hold."""
 LOOK = 5.0
 """How often a stopped destination's configuration is looked at, seconds."""
 
@@ -43,6 +45,7 @@ class Lane:
         sending: Whether the thread is at work.
         proven: Whether the last request was accepted.
         idle: Whether the thread waits for something to send, as far as it knows.
+        gather_until: When the next request is worth its cost however little waits, monotonic clock.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,6 +59,7 @@ class Lane:
         self.sending = False
         self.proven = False
         self.idle = True
+        self.gather_until = 0.0
 
 
 class Sending:
@@ -117,7 +121,7 @@ class Sending:
         Returns:
             Whether there was a batch that was dealt with.
         """
-        now, began = self._clock(), time.monotonic()
+        now = self._clock()
         destination = self._destination(lane.name)
         limit = self._settings.batch_size
         most = 4_000_000
@@ -137,7 +141,9 @@ class Sending:
             # wait for this process to end. What is settled already stays so.
             self._outbox.retry(batch, at=now, attempt=False)
             raise
-        lane.recovering = lane.recovering and len(batch) >= limit
+        full = len(batch) >= limit
+        lane.gather_until = 0.0 if full else began + GATHER
+        lane.recovering = lane.recovering and full
         if lane.recovering and deadline is None and not self.ending:
             # What waits from an outage must not become the next one.
             time.sleep(max(0.0, began + PACE - time.monotonic()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,7 +19,7 @@ _LONGEST = 200
 _IDENTIFYING = ("external_id", "email", "phone")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Subject:
     """What an event is about.
 
@@ -32,14 +33,15 @@ class Subject:
 
     rows: tuple[Row, ...] = ()
     others: tuple[str, ...] = ()
-    user: UserData = attrs.field(factory=UserData, repr=False)
+    user: UserData = attrs.field(default=UserData(), repr=False)
     trigger: str | None = None
     fresh: bool = False
 
-    def known_as(self) -> list[str]:
-        """Return the keys, the most certain ones first."""
+    @functools.cached_property
+    def known_as(self) -> tuple[str, ...]:
+        """The keys, the most certain ones first."""
         rows = [key_of("row", row.model, row.key) for row in self.rows]
-        return list(dict.fromkeys([*rows, *self.others]))
+        return tuple(dict.fromkeys([*rows, *self.others]))
 
 
 def subject_of(

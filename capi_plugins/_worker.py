@@ -12,7 +12,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from capi_plugins._retry import CAP, LONGEST_WISH, backoff
 from capi_plugins._sending import LOOK, Lane, Sending
@@ -59,13 +59,17 @@ class Worker:
         # lost in between.
         self._changed = threading.Condition()
         self._news = 0
+        self._hurry = threading.Event()
         self._looked = not outbox.durable
         self._closed = False
 
     # ------------------------------------------------------------------ from other threads
 
-    def wake(self, destinations: Iterable[str]) -> None:
+    def wake(self, destinations: Collection[str]) -> None:
         """Have the lanes of some destinations look into the outbox."""
+        # One that sends looks again by itself.
+        if all((lane := self._lanes.get(name)) and lane.sending for name in destinations):
+            return
         with self._changed:
             news = False
             for name in destinations:
@@ -142,15 +146,24 @@ class Worker:
         # Else a host that allows no threads, or an interpreter that is shutting down.
         here = here or not self._can_start()
         if not here:
+            self._hurry.set()
             with self._changed:
                 self._tell_lanes()
+        try:
+            return self._flushed(deadline, here=here)
+        finally:
+            self._hurry.clear()
+
+    def _flushed(self, deadline: float, *, here: bool) -> int:
         while True:
             seen = self._news
             if here:
                 self.run_inline(timeout=deadline - time.monotonic())
-            waiting = self._outbox.stats().waiting
             left = deadline - time.monotonic()
-            if not waiting or left <= 0 or not self._any_progress(left):
+            # Asked before counting: what is settled in between would be counted, and no progress.
+            progress = left > 0 and self._any_progress(left)
+            waiting = self._outbox.stats().waiting
+            if not waiting or not progress:
                 return waiting
             # Other processes send too, and tell nobody.
             alone = not (here or self._outbox.durable)
@@ -170,6 +183,7 @@ class Worker:
             self.flush(timeout)
         with self._changed:
             self._closed = self._sending.ending = True
+            self._hurry.set()
             self._tell_lanes()
             threads = [lane.thread for lane in self._lanes.values() if lane.thread]
         # Those that send nothing just now need but a moment to notice.
@@ -247,6 +261,7 @@ class Worker:
                         return
                     lane.sending = True
                 lane.not_before = wait = 0.0
+                self._gather(lane)
                 self._sending.step(lane, None, due=due, several=True)
             except BaseException as error:
                 # The outbox failed, or the thread was to be killed: whatever a destination does
@@ -255,6 +270,12 @@ class Worker:
                 lane.failures += 1
                 wait = backoff(lane.failures)
                 lane.not_before = self._clock() + wait
+
+    def _gather(self, lane: Lane) -> None:
+        """Let some more come, unless somebody waits: requests of a few cost most of the work."""
+        left = lane.gather_until - time.monotonic()
+        if left > 0:
+            self._hurry.wait(left)
 
     def _rest(self, lane: Lane, wait: float) -> None:
         """Tell that a lane does not send just now, and wait after a failure."""

@@ -12,4 +12,4 @@ def capi_consent(context: RequestContext, destination: str) -> Consent | None:
     """Answer what was decided; for a destination that was not known then, the strictest answer."""
     if destination in context.consents:
         return context.consents[destination]
-    return strictest(context.consents.values())
+    return strictest(context.consents.values()) if context.consents else None

@@ -65,6 +65,7 @@ class Door:
 
     def __init__(self, place: SqlitePlace, locks: FileLocks) -> None:
         self._place = place
+        self._files = tuple(f"{place.path}{suffix}" for suffix in _SUFFIXES)
         self._locks = locks
         self._pid = os.getpid()
         self._mutex = threading.Lock()
@@ -87,9 +88,8 @@ class Door:
         Raises:
             Unavailable: The file cannot be used now.
         """
-        deadline = time.monotonic() + budget
-        with self._turn(budget), self._told():
-            yield self._ready(deadline)
+        with self._turn(budget) as connection:
+            yield connection
 
     @contextlib.contextmanager
     def writing(self, budget: float) -> Iterator[sqlite3.Connection]:
@@ -102,8 +102,7 @@ class Door:
             Unavailable: The file cannot be used now.
         """
         deadline = time.monotonic() + budget
-        with self._turn(budget), self._told():
-            connection = self._ready(deadline)
+        with self._turn(budget) as connection:
             while True:
                 try:
                     connection.execute("BEGIN IMMEDIATE")
@@ -132,37 +131,36 @@ class Door:
     # ------------------------------------------------------------------ a turn
 
     @contextlib.contextmanager
-    def _turn(self, budget: float) -> Iterator[None]:
+    def _turn(self, budget: float) -> Iterator[sqlite3.Connection]:
+        """Be the only thread at the connection; what SQLite and the system say is translated."""
+        deadline = time.monotonic() + budget
         if not self._mutex.acquire(timeout=budget):
             raise Unavailable("it is busy", passing=True)
         try:
-            yield
-        finally:
-            self._mutex.release()
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn what SQLite and the system say into ``Unavailable``."""
-        try:
-            yield
+            yield self._ready(deadline)
         except sqlite3.Error as error:
-            code = _code(error)
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise Unavailable("it is locked by another process", passing=True) from None
-            if code == sqlite3.SQLITE_FULL:
-                raise Unavailable("the disk or the file is full", full=True) from None
-            moved = self._inodes and self._inodes != self._look()
-            self._drop()
-            if moved:
-                raise Unavailable("it was replaced by another file", passing=True) from None
-            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and not self._suspect:
-                self._suspect = True
-                raise Unavailable("it is damaged") from None
-            name = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise self._shut(f"SQLite says {name}") from None
+            raise self._translated(error) from None
         except OSError as error:
             self._drop()
             raise self._shut(error.strerror or type(error).__name__) from None
+        finally:
+            self._mutex.release()
+
+    def _translated(self, error: sqlite3.Error) -> Unavailable:
+        code = _code(error)
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return Unavailable("it is locked by another process", passing=True)
+        if code == sqlite3.SQLITE_FULL:
+            return Unavailable("the disk or the file is full", full=True)
+        moved = self._inodes and self._inodes != self._look()
+        self._drop()
+        if moved:
+            return Unavailable("it was replaced by another file", passing=True)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and not self._suspect:
+            self._suspect = True
+            return Unavailable("it is damaged")
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        return self._shut(f"SQLite says {name}")
 
     def _shut(self, problem: str) -> Unavailable:
         """Leave the file alone for a while."""
@@ -223,8 +221,7 @@ class Door:
         share they overwrite each other's.
         """
         try:
-            path = str(self._place.path)
-            return tuple(os.stat(f"{path}{suffix}").st_ino for suffix in _SUFFIXES)  # noqa: PTH116
+            return tuple([os.stat(path).st_ino for path in self._files])  # noqa: PTH116
         except FileNotFoundError:
             return ()
 
@@ -245,8 +242,12 @@ class Door:
         """Close the connection if it is to some file; raise ``Unavailable`` while it is in use."""
         if self._pid != os.getpid() or self._place.path != path:
             return
-        with self._turn(_MOMENT):
+        if not self._mutex.acquire(timeout=_MOMENT):
+            raise Unavailable("it is busy", passing=True)
+        try:
             self._drop()
+        finally:
+            self._mutex.release()
 
     # ------------------------------------------------------------------ forks
 

@@ -186,7 +186,7 @@ LAYERS = [
         "nudging",
         "receiving",
     },
-    {"_discovery", "_plugins", "_triggers", "_retry"},
+    {"_discovery", "_implementation", "_plugins", "_triggers", "_retry"},
     {"_subjects"},
     {"_once"},
     {"_pipeline", "_browser", "_standings", "_sending", "_worker", "_delivery", "_scope"},

@@ -72,8 +72,10 @@ class ConsentSources:
             for name, read in self._readers
             if (answer := read(context)) is not None
         ]
+        if len(told) < 2:  # noqa: PLR2004 - there is nothing to compare
+            return told[0] if told else None
         strict = strictest(decision.consent for decision in told)
-        return next((decision for decision in told if decision.consent is strict), None)
+        return next(decision for decision in told if decision.consent is strict)
 
 
 def name_of(source: str | Mapping[str, Any]) -> str:
