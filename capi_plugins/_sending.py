@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from capi_plugins import signals
-from capi_plugins._place import place
+from capi_plugins._exchanging import Exchanging, requests
 from capi_plugins._retry import CAP, STOPPED, backoff
 from capi_plugins._standings import Standings
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
-from capi_plugins.exceptions import ConfigurationError, TransportError
 from capi_plugins.outbox.base import Delivery, Outbox
 from capi_plugins.settings import DeliverySettings
 
@@ -46,6 +45,7 @@ class Lane:
         proven: Whether the last request was accepted.
         idle: Whether the thread waits for something to send, as far as it knows.
         gather_until: When the next request is worth its cost however little waits, monotonic clock.
+        in_hand: Batches that an exception has left, until the outbox has taken them back.
     """
 
     def __init__(self, name: str) -> None:
@@ -60,6 +60,7 @@ class Lane:
         self.proven = False
         self.idle = True
         self.gather_until = 0.0
+        self.in_hand: list[Sequence[Delivery]] = []
 
 
 class Sending:
@@ -83,7 +84,7 @@ class Sending:
         self._outbox = outbox
         self._settings = settings
         self._destination = destination
-        self._send = send
+        self._exchanging = Exchanging(send, timeout=settings.timeout)
         self._tell = tell
         self._clock = clock
         self._standings = Standings(outbox)
@@ -128,18 +129,21 @@ class Sending:
         if destination is not None:
             limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
         at_once = _AT_ONCE if several and lane.proven and not lane.recovering else 1
-        batch = self._outbox.take(
-            lane.name, limit=limit * at_once, max_bytes=most * at_once, now=max(now, due)
-        )
-        if not batch:
-            return False
-        began = time.monotonic()
+        batch: Sequence[Delivery] = ()
         try:
+            batch = self._outbox.take(
+                lane.name, limit=limit * at_once, max_bytes=most * at_once, now=max(now, due)
+            )
+            if not batch:
+                return False
+            began = time.monotonic()
             self._settle(lane, destination, batch, deadline, now, (limit, most))
         except BaseException:
             # A thread may be killed by an exception at any line, and what nobody gives back would
             # wait for this process to end. What is settled already stays so.
-            self._outbox.retry(batch, at=now, attempt=False)
+            if batch:
+                lane.in_hand.append(batch)
+                self.give_back(lane)
             raise
         full = len(batch) >= limit
         lane.gather_until = 0.0 if full else began + GATHER
@@ -148,6 +152,17 @@ class Sending:
             # What waits from an outage must not become the next one.
             time.sleep(max(0.0, began + PACE - time.monotonic()))
         return True
+
+    def give_back(self, lane: Lane) -> None:
+        """Have the outbox take back what an exception has left in hand.
+
+        Raises:
+            Exception: What the outbox raises; what it has not taken is kept for the next time.
+        """
+        for batch in tuple(lane.in_hand):
+            self._outbox.retry(batch, at=self._clock(), attempt=False)
+            with contextlib.suppress(ValueError):
+                lane.in_hand.remove(batch)
 
     def _settle(
         self,
@@ -165,7 +180,7 @@ class Sending:
         if not batch:
             return
         # Asked last, with the batch in hand: whoever had the destination before has told by now.
-        held_until = self._standings.held_until(lane.name, destination, now=now)
+        held_until = self._standings.turn(lane.name, destination, now=now)
         if held_until > now:
             self._outbox.retry(batch, at=_FIRST, attempt=False)
             lane.not_before, lane.stopped = held_until, True
@@ -173,7 +188,7 @@ class Sending:
             outcome = Outcome(verdict=Verdict.STOP, reason="no destination of this name exists")
             self._postpone(lane, None, batch, outcome)
         else:
-            self._deliver(lane, destination, _requests(batch, *room), deadline)
+            self._deliver(lane, destination, requests(batch, *room), deadline)
 
     def _deliver(
         self,
@@ -191,7 +206,9 @@ class Sending:
                     self._outbox.retry(part, at=self._clock(), attempt=False)
                 return
             failed: list[tuple[Sequence[Delivery], Outcome]] = []
-            for part, outcome in self._exchanges(destination, together, deadline):
+            answered, unsent = self._exchanging.together(destination, together, deadline)
+            parts += unsent
+            for part, outcome in answered:
                 refused += outcome.verdict is Verdict.SPLIT
                 enough = refused >= _MOST_REFUSALS and len(part) + len(parts) > 1
                 if enough and outcome.verdict is Verdict.SPLIT:
@@ -208,7 +225,14 @@ class Sending:
                 for rest in parts:
                     self._outbox.retry(rest, at=due, attempt=False)
                 return
-            together = [parts.pop()] if parts else []
+            together = self._next(parts)
+
+    def _next(self, parts: list[Sequence[Delivery]]) -> list[Sequence[Delivery]]:
+        """Choose what goes next of what was split: somebody may have been forgotten meanwhile."""
+        while parts:
+            if part := self._outbox.remaining(parts.pop()):
+                return [part]
+        return []
 
     def _settled(
         self, lane: Lane, destination: Destination, part: Sequence[Delivery], outcome: Outcome
@@ -225,59 +249,6 @@ class Sending:
             self._outbox.delivered(part)
             self._tell(signals.delivered, deliveries=part, outcome=outcome)
         return True
-
-    def _exchanges(
-        self,
-        destination: Destination,
-        parts: Sequence[Sequence[Delivery]],
-        deadline: float | None,
-    ) -> list[tuple[Sequence[Delivery], Outcome]]:
-        """Send each part, the first of them in this thread; wait for all."""
-        outcomes: dict[int, Outcome] = {}
-
-        def exchange(number: int) -> None:
-            outcomes[number] = self._exchange(destination, parts[number], deadline)
-
-        threads = []
-        for number in range(1, len(parts)):
-            thread = threading.Thread(
-                target=exchange, args=(number,), name=f"capi-{destination.name}+", daemon=True
-            )
-            # No threads to be had: it is sent in this one.
-            with contextlib.suppress(RuntimeError):
-                thread.start()
-                threads.append(thread)
-        exchange(0)
-        for thread in threads:
-            # Each request has its own limit; whoever overruns it by far is not waited for.
-            thread.join(2 * self._settings.timeout)
-        for number in range(len(parts)):
-            if number not in outcomes:
-                exchange(number)
-        return [(part, outcomes[number]) for number, part in enumerate(parts)]
-
-    def _exchange(
-        self, destination: Destination, part: Sequence[Delivery], deadline: float | None
-    ) -> Outcome:
-        timeout = self._settings.timeout
-        if deadline is not None:
-            timeout = min(timeout, max(0.1, deadline - time.monotonic()))
-        try:
-            request = attrs.evolve(destination.request(part), timeout=timeout)
-            outcome = destination.outcome(self._send(request, destination), part)
-            if not isinstance(outcome, Outcome):
-                raise TypeError("outcome() must return an Outcome")  # noqa: TRY301
-        except TransportError as error:
-            return Outcome(verdict=Verdict.DOWN, reason=str(error), retry_after=error.retry_after)
-        except ConfigurationError as error:
-            return Outcome(verdict=Verdict.STOP, reason="; ".join(error.problems))
-        except Exception as error:
-            # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
-            return Outcome(
-                verdict=Verdict.RETRY,
-                reason=f"the destination failed with {type(error).__name__} at {place(error)}",
-            )
-        return outcome
 
     def _postpone_all(
         self,
@@ -351,19 +322,6 @@ class Sending:
                 reason,
             )
         self._tell(signals.delivery_dead, deliveries=deliveries, reason=reason)
-
-
-def _requests(batch: Sequence[Delivery], limit: int, max_bytes: int) -> list[Sequence[Delivery]]:
-    """Part deliveries into what one request may hold; a delivery alone may be larger."""
-    parts: list[Sequence[Delivery]] = []
-    start = size = 0
-    for number, delivery in enumerate(batch):
-        size += len(delivery.payload)
-        if number > start and (number - start == limit or size > max_bytes):
-            parts.append(batch[start:number])
-            start, size = number, len(delivery.payload)
-    parts.append(batch[start:])
-    return parts
 
 
 def _described(outcome: Outcome) -> str:

@@ -13,6 +13,8 @@ from capi_plugins.outbox.base import Noticeboard, Outbox, Standing
 
 _log = logging.getLogger("capi_plugins.worker")
 _WRITE_EVERY = 30.0
+_PROBE = 60.0
+"""How long the others are held while one process tries, seconds: more than a request takes."""
 
 
 class Standings:
@@ -35,12 +37,31 @@ class Standings:
                 stopped there is nothing to wait for.
             now: Seconds since the epoch.
         """
-        known = self._known(name)
-        until = known.stopped_until if known else None
-        if known is None or until is None or known.configuration != fingerprint(destination):
-            return 0.0
+        known = self._stopped(name, destination)
+        until = known and known.stopped_until
         # Later than that, and the clock was set back since.
-        return until if until <= now + STOPPED else 0.0
+        return until if until and until <= now + STOPPED else 0.0
+
+    def turn(self, name: str, destination: Destination | None, *, now: float) -> float:
+        """Ask for a turn to send; when to ask again, not after ``now``: at once.
+
+        Of all processes one gets a turn with a stopped destination, when its time has come.
+
+        Args:
+            name: The destination's name.
+            destination: The destination.
+            now: Seconds since the epoch.
+        """
+        until = self.held_until(name, destination, now=now)
+        known = self._stopped(name, destination)
+        if until > now or known is None or self._board is None:
+            return until
+        try:
+            mine = self._board.probe(known, until=now + _PROBE)
+        except Exception as error:
+            _log.debug("the noticeboard cannot be written: %s", type(error).__name__)
+            return 0.0
+        return 0.0 if mine else now + _PROBE
 
     def is_stopped(self, name: str, destination: Destination | None) -> bool:
         """Whether it is stopped, as far as anybody knows: another process may have got through.
@@ -49,12 +70,14 @@ class Standings:
             name: The destination's name.
             destination: The destination.
         """
+        return self._stopped(name, destination) is not None
+
+    def _stopped(self, name: str, destination: Destination | None) -> Standing | None:
+        """Return what is known of a destination if it is stopped with this configuration."""
         known = self._known(name)
-        return (
-            known is not None
-            and known.stopped_until is not None
-            and known.configuration == fingerprint(destination)
-        )
+        if known is None or known.stopped_until is None:
+            return None
+        return known if known.configuration == fingerprint(destination) else None
 
     def answered(self, name: str, destination: Destination, *, now: float) -> None:
         """Note that a destination deals with what it gets, accepted or refused.

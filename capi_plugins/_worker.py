@@ -89,6 +89,8 @@ class Worker:
             only: Name of the one destination; None: all.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        for lane in list(self._lanes.values()):
+            self._sending.give_back(lane)
         for name in self._outbox.waiting_for():
             if only not in (None, name):
                 continue
@@ -252,6 +254,7 @@ class Worker:
         while True:
             try:
                 self._rest(lane, wait)
+                self._sending.give_back(lane)
                 self._look_around()
                 due = self._wait_until_due(lane)
                 if due is None:

@@ -137,13 +137,23 @@ class Outbox(Protocol):
     ) -> Sequence[Delivery]:
         """Lease deliveries of a destination that are due: the oldest, where all fit.
 
-        A full batch may hold a few of the newest, so that they need not wait for a backlog.
+        A full batch may hold a few of the newest, so that they need not wait for a backlog. Where
+        it raises, whatever it raises, nothing stays leased for longer than it would if the process
+        had died.
 
         Args:
             destination: Name of the destination.
             limit: Most deliveries.
             max_bytes: Most bytes of payload; the first delivery is always taken.
             now: Seconds since the epoch.
+        """
+        ...
+
+    def remaining(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Leave out what must not be sent any more: somebody was forgotten, or a lease ran out.
+
+        Args:
+            deliveries: Some of what was taken.
         """
         ...
 
@@ -234,6 +244,19 @@ class Noticeboard(Protocol):
 
     def post(self, standing: Standing) -> None:
         """Replace what is known of a destination."""
+        ...
+
+    def probe(self, standing: Standing, *, until: float) -> bool:
+        """Be the one who tries a stopped destination, and have the others wait.
+
+        Args:
+            standing: What was known of the destination.
+            until: How long the others wait, seconds since the epoch: its ``stopped_until``, if
+                nobody has changed that in between.
+
+        Returns:
+            Whether nobody has.
+        """
         ...
 
     def standings(self) -> Sequence[Standing]:

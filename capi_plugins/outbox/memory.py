@@ -48,8 +48,9 @@ class MemoryOutbox:
         self._lock = threading.Lock()
         self._keys = itertools.count(1)
         self._bytes = 0
-        # All that is not settled, the deliveries in flight included, oldest first.
-        self._unsettled: dict[int, tuple[float, Delivery]] = {}
+        # All that is not settled, the deliveries in flight included, oldest first: when it was put,
+        # and when it is due. The queues below are an index of it.
+        self._unsettled: dict[int, tuple[float, Delivery, float]] = {}
         self._leased: set[int] = set()
         self._ready: dict[str, collections.deque[Delivery]] = {}
         self._later: dict[str, list[tuple[float, int, Delivery]]] = {}
@@ -85,23 +86,40 @@ class MemoryOutbox:
     ) -> Sequence[Delivery]:
         """Lease deliveries that are due; see ``Outbox.take``."""
         batch: list[Delivery] = []
-        size = 0
-        with self._lock:
-            ready = self._ready.setdefault(destination, collections.deque())
-            later = self._later.get(destination)
-            # More than fits: a quarter are the newest, which do not wait for a backlog.
-            fresh = limit // 4 if len(ready) > limit else 0
-            while len(batch) < fresh and (size := size + len(ready[-1].payload)) <= max_bytes:
-                batch.append(ready.pop())
-            while later and later[0][0] <= now:
-                ready.append(heapq.heappop(later)[2])
-            while ready and len(batch) < limit:
-                size += len(ready[0].payload)
-                if batch and size > max_bytes:
-                    break
-                batch.append(ready.popleft())
-            self._leased.update(delivery.key or 0 for delivery in batch)
+        try:
+            with self._lock:
+                self._choose(batch, destination, limit, max_bytes, now)
+                self._leased.update(delivery.key or 0 for delivery in batch)
+        except BaseException:
+            # Out of memory, or a thread that is ended: what nobody gets must not stay leased.
+            with self._lock:
+                self._leased.difference_update(delivery.key or 0 for delivery in batch)
+                self._queue_anew(destination)
+            raise
         return batch
+
+    def _choose(
+        self, batch: list[Delivery], destination: str, limit: int, max_bytes: int, now: float
+    ) -> None:
+        size = 0
+        ready = self._ready.setdefault(destination, collections.deque())
+        later = self._later.get(destination)
+        # More than fits: a quarter are the newest, which do not wait for a backlog.
+        fresh = limit // 4 if len(ready) > limit else 0
+        while len(batch) < fresh and (size := size + len(ready[-1].payload)) <= max_bytes:
+            batch.append(ready.pop())
+        while later and later[0][0] <= now:
+            ready.append(heapq.heappop(later)[2])
+        while ready and len(batch) < limit:
+            size += len(ready[0].payload)
+            if batch and size > max_bytes:
+                break
+            batch.append(ready.popleft())
+
+    def remaining(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Leave out what was forgotten meanwhile; see ``Outbox.remaining``."""
+        with self._lock:
+            return [delivery for delivery in deliveries if delivery.key in self._unsettled]
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
@@ -111,21 +129,28 @@ class MemoryOutbox:
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``."""
-        with self._lock:
-            for delivery in self._settled(deliveries):
-                key = delivery.key or 0
-                again = attrs.evolve(delivery, attempts=delivery.attempts + attempt)
-                self._unsettled[key] = (self._unsettled[key][0], again)
-                heapq.heappush(self._later.setdefault(delivery.destination, []), (at, key, again))
+        try:
+            with self._lock:
+                for delivery in self._settled(deliveries):
+                    key = delivery.key or 0
+                    again = attrs.evolve(delivery, attempts=delivery.attempts + attempt)
+                    self._unsettled[key] = (self._unsettled[key][0], again, at)
+                    later = self._later.setdefault(delivery.destination, [])
+                    heapq.heappush(later, (at, key, again))
+        except BaseException:
+            with self._lock:
+                for destination in {delivery.destination for delivery in deliveries}:
+                    self._queue_anew(destination)
+            raise
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside; the newest thousand are kept."""
         with self._lock:
             now = self._clock()
             for delivery in self._settled(deliveries):
-                self._remove(delivery)
                 letter = DeadLetter(delivery=delivery, reason=reason, died_at=now)
                 self._dead[delivery.key or 0] = letter
+                self._remove(delivery)
             self._bury_for_good()
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
@@ -159,7 +184,7 @@ class MemoryOutbox:
             dead = [key for key, letter in self._dead.items() if found(letter.delivery)]
             for key in dead:
                 del self._dead[key]
-            waiting = [delivery for _, delivery in self._unsettled.values() if found(delivery)]
+            waiting = [item for _, item, _ in self._unsettled.values() if found(item)]
             for delivery in waiting:
                 self._remove(delivery)
                 self._unqueue(delivery)
@@ -190,7 +215,7 @@ class MemoryOutbox:
             return OutboxStats(
                 waiting=len(self._unsettled),
                 dead=len(self._dead),
-                oldest=next((at for at, _ in self._unsettled.values()), None),
+                oldest=next((at for at, _, _ in self._unsettled.values()), None),
                 in_memory=len(self._unsettled),
             )
 
@@ -198,16 +223,27 @@ class MemoryOutbox:
         """Nothing is held open."""
 
     def _make_ready(self, delivery: Delivery, now: float) -> None:
-        self._unsettled[delivery.key or 0] = (now, delivery)
+        self._unsettled[delivery.key or 0] = (now, delivery, 0.0)
         self._ready.setdefault(delivery.destination, collections.deque()).append(delivery)
+
+    def _queue_anew(self, destination: str) -> None:
+        """Queue what nobody holds, after something was interrupted in the middle."""
+        free = [
+            (due, key, item)
+            for key, (_, item, due) in self._unsettled.items()
+            if item.destination == destination and key not in self._leased
+        ]
+        self._ready[destination] = collections.deque(item for due, _, item in free if not due)
+        self._later[destination] = sorted(entry for entry in free if entry[0])
 
     def _settled(self, deliveries: Sequence[Delivery]) -> Iterator[Delivery]:
         """End leases; what was not leased, was settled before or is forgotten is left out."""
         for delivery in deliveries:
             if delivery.key in self._leased:
-                self._leased.discard(delivery.key)
                 if delivery.key in self._unsettled:
                     yield delivery
+                # Afterwards: what raises before may be tried again.
+                self._leased.discard(delivery.key)
 
     def _remove(self, delivery: Delivery) -> None:
         del self._unsettled[delivery.key or 0]

@@ -13,7 +13,6 @@ import itertools
 import logging
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
@@ -36,13 +35,14 @@ from capi_plugins.outbox.sqlite_held import SqliteHeldStore
 from capi_plugins.outbox.sqlite_locks import FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
 from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
+from capi_plugins.outbox.sqlite_settling import Settling
 from capi_plugins.outbox.sqlite_tidying import Tidying
 
 _log = logging.getLogger("capi_plugins.outbox")
 _PUT_BUDGET = 0.05
+_ASK_BUDGET = 1.0
 _SETTLE_BUDGET = 10.0
 _CLOSE_BUDGET = 2.0
-_PAY_BUDGET = 2.0
 _TIDY_BUDGET = 0.5
 _POLL = 0.5
 _LOG_BYTES_UNATTENDED = 64_000_000
@@ -86,11 +86,9 @@ class SqliteOutbox:
         self._tidying = Tidying(place.path, self._back, self._locks, clock, retention)
         self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
         self.held = SqliteHeldStore(self._front, most=place.max_bytes // BYTES_EACH_HELD)
-        self._overflow = Overflow(self._name, self._insert_overflow, clock)
-        self._leased: dict[str, set[int]] = {}
+        self._overflow = Overflow(self._name, self._insert_overflow, self._known, clock)
         self._not_before: dict[str, float] = {}
-        self._settling = threading.Lock()
-        self._owed: list[tuple[str, list[tuple[Any, ...]], Sequence[Delivery]]] = []
+        self._settling = Settling(self._back, self._locks)
         self._puts = itertools.count(1)
         self._closed = False
 
@@ -102,15 +100,16 @@ class SqliteOutbox:
         What finds the file locked for longer than 50 ms, full or broken is kept in memory, and
         stored as soon as the file can be written again.
         """
-        if self._overflow.hopeless:
+        if self._overflow.trouble.hopeless:
             return self._overflow.put(deliveries)
         try:
             with self._front.writing(_PUT_BUDGET) as connection:
-                duplicates = rows.insert(connection, deliveries, self._clock())
+                fresh, duplicates = self._overflow.parted(deliveries)
+                duplicates += rows.insert(connection, fresh, self._clock())
         except Unavailable as error:
             stored = self._displace(deliveries) if error.full else None
             return stored or self._overflow.put(deliveries, error)
-        self._overflow.works()
+        self._overflow.trouble.is_over()
         if next(self._puts) % 256 == 0 and self._tidying.log_size() > _LOG_BYTES_UNATTENDED:
             self._tidying.beside()
         return Stored(duplicates=tuple(duplicates))
@@ -118,12 +117,22 @@ class SqliteOutbox:
     def _displace(self, deliveries: Sequence[Delivery]) -> Stored | None:
         """Store conversions in the place of page views; None: there is nothing to be gained."""
         with contextlib.suppress(Unavailable), self._front.writing(_PUT_BUDGET) as connection:
-            return rows.displace(connection, deliveries, self._clock())
+            fresh, again = self._overflow.parted(deliveries)
+            stored = rows.displace(connection, fresh, self._clock())
+            return stored and attrs.evolve(stored, duplicates=(*stored.duplicates, *again))
         return None
 
-    def _insert_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:
+    def _insert_overflow(
+        self, deliveries: Sequence[Delivery], sent: Sequence[Delivery], budget: float
+    ) -> None:
         with self._front.writing(budget) as connection:
             rows.insert(connection, deliveries, self._clock())
+            rows.remember(connection, sent, self._clock())
+
+    def _known(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        # Through the door of those who put, and so not while one of them is inside.
+        with self._front.reading(_ASK_BUDGET) as connection:
+            return rows.known(connection, deliveries, self._clock())
 
     # ------------------------------------------------------------------ sending
 
@@ -140,8 +149,7 @@ class SqliteOutbox:
             if batch:
                 return batch
         try:
-            with self._settling:
-                self._pay(_PAY_BUDGET)
+            self._settling.pay()
             batch = self._take(destination, limit, max_bytes, now)
         except Unavailable as error:
             self._look_later(destination)
@@ -154,26 +162,39 @@ class SqliteOutbox:
 
     def _take(self, destination: str, limit: int, max_bytes: int, now: float) -> Sequence[Delivery]:
         sender = self._locks.sender(destination)
-        with sender.mutex:
-            if not sender.acquire():
-                self._look_later(destination)
-                return ()
-            try:
-                with self._back.reading(_SETTLE_BUDGET) as connection:
-                    batch = rows.due(
-                        connection,
-                        destination,
-                        limit=limit,
-                        max_bytes=max_bytes,
-                        now=now,
-                        leased=sender.leased,
-                    )
-                keys = _keys(batch)
-                sender.leased |= keys
-                self._leased.setdefault(destination, set()).update(keys)
-            finally:
-                sender.rest()
+        batch: Sequence[Delivery] = ()
+        try:
+            with sender.mutex:
+                if not sender.acquire():
+                    self._look_later(destination)
+                    return ()
+                try:
+                    with self._back.reading(_SETTLE_BUDGET) as connection:
+                        batch = rows.due(
+                            connection,
+                            destination,
+                            limit=limit,
+                            max_bytes=max_bytes,
+                            now=now,
+                            leased=sender.leased,
+                        )
+                    self._settling.lease(destination, _keys(batch))
+                finally:
+                    sender.rest()
+        except BaseException:
+            # Out of memory, or a thread that is ended: what nobody gets must not stay leased.
+            self._settling.release(batch)
+            raise
         return batch
+
+    def remaining(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Leave out what was forgotten meanwhile; see ``Outbox.remaining``."""
+        in_memory, in_file = self._overflow.remaining(deliveries)
+        if not in_file:
+            return in_memory
+        with self._back.reading(_SETTLE_BUDGET) as connection:
+            left = rows.still_waiting(connection, _keys(in_file))
+        return [*in_memory, *(item for item in in_file if item.key in left)]
 
     def _look_later(self, destination: str) -> None:
         wait = random.uniform(_POLL / 2, _POLL)  # noqa: S311
@@ -183,7 +204,10 @@ class SqliteOutbox:
         """Remove accepted deliveries."""
         self._settle(
             rows.DELIVERED,
-            [(item.key,) for item in self._unsettled(self._overflow.delivered(deliveries))],
+            [
+                (item.key,)
+                for item in self._settling.in_flight(self._overflow.delivered(deliveries))
+            ],
             deliveries,
         )
         self._tidying.now_and_then()
@@ -195,7 +219,7 @@ class SqliteOutbox:
             rows.RETRY,
             [
                 (due, item.attempts + attempt, item.key)
-                for item in self._unsettled(
+                for item in self._settling.in_flight(
                     self._overflow.retry(deliveries, at=at, attempt=attempt)
                 )
             ],
@@ -209,64 +233,17 @@ class SqliteOutbox:
             rows.DEAD,
             [
                 (reason, now, item.attempts, item.key)
-                for item in self._unsettled(self._overflow.dead(deliveries, reason=reason))
+                for item in self._settling.in_flight(self._overflow.dead(deliveries, reason=reason))
             ],
             deliveries,
         )
 
-    def _unsettled(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
-        """Leave out what is not in flight from here, or was settled before."""
-        with self._settling:
-            owed = {item.key for _, _, settled in self._owed for item in settled}
-        none: set[int] = set()
-        return [
-            item
-            for item in deliveries
-            if item.key in self._leased.get(item.destination, none) and item.key not in owed
-        ]
-
     def _settle(
         self, statement: str, values: list[tuple[Any, ...]], deliveries: Sequence[Delivery]
     ) -> None:
-        if not values:
-            return
-        # By key, which is never given twice: settling what another sender has settled since
-        # changes nothing. Until it is written down, the rows stay leased and this process the
-        # sender, because they would be sent again.
-        with self._settling, contextlib.suppress(Unavailable):
-            self._owed.append((statement, values, deliveries))
-            self._pay(_PAY_BUDGET)
-        if self._closed:
+        self._settling.settle(statement, values, deliveries)
+        if values and self._closed:
             self._back.close()
-
-    def _pay(self, budget: float) -> None:
-        """Write down what became of deliveries."""
-        if not self._owed:
-            return
-        try:
-            with self._back.writing(budget) as connection:
-                for statement, values, _ in self._owed:
-                    connection.executemany(statement, values)
-        except Unavailable as error:
-            if not error.full:
-                raise
-            # A full file may have no room for when a delivery is due again. It is due at once
-            # instead, because what is sent makes room.
-            for _, _, deliveries in [each for each in self._owed if each[0] == rows.RETRY]:
-                self._release(deliveries)
-            self._owed = [each for each in self._owed if each[0] != rows.RETRY]
-            if self._owed:
-                raise
-            return
-        owed, self._owed = self._owed, []
-        for _, _, deliveries in owed:
-            self._release(deliveries)
-
-    def _release(self, deliveries: Iterable[Delivery]) -> None:
-        for destination in {item.destination for item in deliveries}:
-            keys = _keys(item for item in deliveries if item.destination == destination)
-            self._leased.get(destination, set()).difference_update(keys)
-            self._locks.sender(destination).settle(keys)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due; a little later while another process sends."""
@@ -279,7 +256,7 @@ class SqliteOutbox:
         except Unavailable:
             return now + _POLL if in_memory is None else in_memory
         self._tidying.now_and_then()
-        if due is None and self._owed:
+        if due is None and destination in self._settling.destinations:
             # Nothing is to be sent, but what became of something is still to be written down.
             due = now + _POLL
         if due is None:
@@ -320,7 +297,7 @@ class SqliteOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits."""
         names = set(self._overflow.waiting_for())
-        names |= {item.destination for _, _, settled in list(self._owed) for item in settled}
+        names |= self._settling.destinations
         if self._tidying.overdue():
             self._tidying.beside()
         with (
@@ -355,6 +332,11 @@ class SqliteOutbox:
         with self._back.writing(_TIDY_BUDGET) as connection:
             rows.post(connection, standing)
 
+    def probe(self, standing: Standing, *, until: float) -> bool:
+        """Be the one who tries a stopped destination; see ``Noticeboard.probe``."""
+        with self._back.writing(_TIDY_BUDGET) as connection:
+            return rows.probe(connection, standing, until)
+
     def standings(self) -> Sequence[Standing]:
         """Return what is known of the destinations; see ``Noticeboard.standings``."""
         with self._back.reading(_SETTLE_BUDGET) as connection:
@@ -365,14 +347,7 @@ class SqliteOutbox:
         self._closed = True
         self._tidying.close(_CLOSE_BUDGET)
         self._overflow.close(_CLOSE_BUDGET)
-        if self._settling.acquire(timeout=_CLOSE_BUDGET):
-            try:
-                with contextlib.suppress(Unavailable):
-                    self._pay(_CLOSE_BUDGET)
-            finally:
-                self._settling.release()
-        for destination, keys in list(self._leased.items()):
-            self._locks.sender(destination).settle(set(keys))
+        self._settling.close(_CLOSE_BUDGET)
         self._front.close()
         self._back.close()
 

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from capi_plugins.exceptions import CapiError
 from capi_plugins.outbox import sqlite_rows as rows
-from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, pause
+from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, Turn, pause
 from capi_plugins.outbox.sqlite_place import SqlitePlace, place_problems
 from capi_plugins.outbox.sqlite_salvage import salvaged
 
@@ -68,7 +68,7 @@ class Door:
         self._files = tuple(f"{place.path}{suffix}" for suffix in _SUFFIXES)
         self._locks = locks
         self._pid = os.getpid()
-        self._mutex = threading.Lock()
+        self._mutex = Turn()
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[int, ...] = ()
         self._suspect = False
@@ -103,20 +103,13 @@ class Door:
         """
         deadline = time.monotonic() + budget
         with self._turn(budget) as connection:
-            while True:
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                    break
-                except sqlite3.OperationalError as error:
-                    if not _is_busy(error) or time.monotonic() >= deadline:
-                        raise
-                pause()
             try:
+                _begin(connection, deadline)
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
+                    connection.rollback()
                 raise
 
     def close(self) -> None:
@@ -363,6 +356,19 @@ def _set_aside_if_damaged(path: Path) -> Path | None:
         Path(aside).name,
     )
     return Path(aside)
+
+
+def _begin(connection: sqlite3.Connection, deadline: float) -> None:
+    """Begin a transaction that writes, as soon as no other process has one."""
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        pause()
 
 
 def _code(error: sqlite3.Error) -> int:

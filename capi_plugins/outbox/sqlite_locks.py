@@ -26,6 +26,45 @@ SETUP, TIDY = 0, 1
 _FIRST_SENDER = 2
 
 
+class Turn:
+    """A lock for one thread at a time, which stays locked by nobody who was interrupted.
+
+    An exception that ends a thread, or that a signal's handler raises, may come between getting a
+    ``threading.Lock`` and the line that would see to its release. The thread that has the turn
+    already, interrupted in the middle by a signal or a finaliser, does not get another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._thread: int | None = None
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait for a turn; tell whether there was one.
+
+        Args:
+            timeout: Most seconds.
+        """
+        me = threading.get_ident()
+        try:
+            if self._thread == me or not self._lock.acquire(timeout=max(0.0, timeout)):
+                return False
+            if self._thread is None:
+                self._thread = me
+                return True
+            self._lock.release()
+        except BaseException:
+            # Only who has got it can release it, and nobody else noticed.
+            with contextlib.suppress(RuntimeError):
+                self._lock.release()
+            raise
+        return False
+
+    def release(self) -> None:
+        """End the turn."""
+        self._thread = None
+        self._lock.release()
+
+
 class Sender:
     """The right to send to one destination, and what this process has in flight there.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import sys
@@ -14,14 +15,20 @@ import attrs
 from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
+from capi_plugins.outbox.trouble import Trouble
 
 _log = logging.getLogger("capi_plugins.outbox")
 _MOST = 1_000
 _MOST_BYTES = 8_000_000
-_HOPELESS_SECONDS = 0.5
-_LOG_SECONDS = 60.0
 _EVERYTHING = 2**62
 _ON_THE_MOVE = 0.25
+_MOMENT = 0.05
+_REMEMBER_MOST = 50_000
+
+Store = Callable[[Sequence[Delivery], Sequence[Delivery], float], None]
+"""Writes deliveries down, and remembers others as taken in, within a budget of seconds."""
+Known = Callable[[Sequence[Delivery]], Sequence[Delivery]]
+"""Tells which deliveries were taken in already."""
 
 
 class Overflow:
@@ -29,37 +36,35 @@ class Overflow:
 
     Its deliveries have negative keys, so that the outbox can tell them from rows of the file.
 
+    Nothing that is sent from here may be taken in by the file besides. So it is noted first, then
+    the file is asked, and who puts asks here with the file in hand: one of both learns of the
+    other. When the file can be written again it is told what was sent meanwhile.
+
+    Attributes:
+        trouble: Whether the file can be written.
+
     Args:
         name: The file's, for logs.
-        store: Writes deliveries to the file within a budget of seconds; raises ``Unavailable``.
+        store: Writes to the file; raises ``Unavailable``.
+        known: Asks the file, when nobody puts; raises ``Unavailable``.
         clock: Seconds since the epoch.
     """
 
-    def __init__(
-        self,
-        name: str,
-        store: Callable[[Sequence[Delivery], float], None],
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, name: str, store: Store, known: Known, clock: Callable[[], float]) -> None:
         self._name = name
         self._store = store
-        self._clock = clock
+        self._known = known
+        # What is or was sent from here, without payloads, until the file knows of it; and which of
+        # it is settled.
+        self._left: dict[tuple[str, str, str], Delivery] = {}
+        self._sent: dict[tuple[str, str, str], Delivery] = {}
         self._memory = MemoryOutbox(max_deliveries=_MOST, max_bytes=_MOST_BYTES, clock=clock)
         self._lock = threading.Lock()
         self._storing = threading.Lock()
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._problem: str | None = None
-        self._logged_problem: str | None = None
-        self._failing_since: float | None = None
-        self._logged_at = -_LOG_SECONDS
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether nobody has got a turn for a while: requests need not wait for one more."""
-        since = self._failing_since
-        return since is not None and time.monotonic() - since > _HOPELESS_SECONDS
+        self.trouble = Trouble(name)
 
     def put(self, deliveries: Sequence[Delivery], error: Unavailable | None = None) -> Stored:
         """Keep deliveries, as many as there is room for.
@@ -70,9 +75,19 @@ class Overflow:
         """
         stored = self._memory.put(deliveries)
         if error is not None:
-            self._failed(error)
+            self.trouble.met(error)
         self._start()
         return attrs.evolve(stored, in_memory=True)
+
+    def parted(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], list[Delivery]]:
+        """Part what may be taken in from what is or was sent from here."""
+        if not self._left:
+            return deliveries, []
+        fresh: list[Delivery] = []
+        again: list[Delivery] = []
+        for item in deliveries:
+            (again if _identity(item) in self._left else fresh).append(item)
+        return fresh, again
 
     def store(self, budget: float = 0.05) -> bool:
         """Try to move everything to the file.
@@ -84,34 +99,29 @@ class Overflow:
             Whether nothing is left to be moved.
         """
         with self._storing:
-            if not (names := self._memory.waiting_for()):
+            names, sent = self._memory.waiting_for(), tuple(self._sent.values())
+            if not names and not sent:
                 return True
-            batch = [
-                item
-                for name in names
-                for item in self._memory.take(
-                    name, limit=_EVERYTHING, max_bytes=_EVERYTHING, now=_EVERYTHING
-                )
-            ]
-            batch.sort(key=lambda item: item.key or 0)
+            batch: list[Delivery] = []
             try:
-                self._store(batch, budget)
-            except Unavailable as error:
+                for name in names:
+                    batch += self._memory.take(
+                        name, limit=_EVERYTHING, max_bytes=_EVERYTHING, now=_EVERYTHING
+                    )
+                batch.sort(key=lambda item: item.key or 0)
+                self._store(batch, sent, budget)
+            except BaseException as error:
                 self._memory.retry(batch, at=0, attempt=False)
-                self._failed(error)
+                if not isinstance(error, Unavailable):
+                    raise
+                self.trouble.met(error)
                 return False
             self._memory.delivered(batch)
-        self.works()
+            for item in (*batch, *sent):
+                self._left.pop(_identity(item), None)
+                self._sent.pop(_identity(item), None)
+        self.trouble.is_over()
         return True
-
-    def works(self) -> None:
-        """Note that the file can be written."""
-        if self._failing_since is None:
-            return
-        with self._lock:
-            if self._problem is not None and self._logged_problem is not None:
-                _log.warning("outbox %s can be written again", self._name)
-            self._failing_since = self._problem = self._logged_problem = None
 
     def close(self, budget: float) -> None:
         """End the thread and store what can be stored.
@@ -121,8 +131,11 @@ class Overflow:
         """
         deadline = time.monotonic() + budget
         self._stop.set()
-        while (left := deadline - time.monotonic()) > 0 and not self.store(left):
+        done = self.store(min(budget, _MOMENT))
+        # For what was sent nobody has to wait.
+        while not done and self._memory.stats().waiting and time.monotonic() < deadline:
             time.sleep(0.01)
+            done = self.store(max(0.0, deadline - time.monotonic()))
         if lost := self._memory.stats().waiting:
             _log.error("outbox %s: deliveries that end with this process: %d", self._name, lost)
 
@@ -133,14 +146,43 @@ class Overflow:
     ) -> Sequence[Delivery]:
         """Lease deliveries; see ``Outbox.take``."""
         with self._storing:  # or the thread might just be trying to store them
-            batch = self._memory.take(destination, limit=limit, max_bytes=max_bytes, now=now)
-        return [attrs.evolve(item, key=-(item.key or 0)) for item in batch]
+            batch: Sequence[Delivery] = ()
+            try:
+                batch = self._memory.take(destination, limit=limit, max_bytes=max_bytes, now=now)
+                self._left.update((_identity(item), _bare(item)) for item in batch)
+                with contextlib.suppress(Unavailable):
+                    doubles = self._known(batch) if batch else ()
+                    self._memory.delivered(doubles)
+                    batch = self._memory.remaining(batch)
+                while len(self._left) > _REMEMBER_MOST:
+                    oldest = next(iter(self._left))
+                    del self._left[oldest]
+                    self._sent.pop(oldest, None)
+                return [attrs.evolve(item, key=-(item.key or 0)) for item in batch]
+            except BaseException:
+                self._memory.retry(batch, at=0, attempt=False)
+                raise
+
+    def remaining(
+        self, deliveries: Sequence[Delivery]
+    ) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
+        """Part those that are in memory still from those that were never there."""
+        ours, others = _parted(deliveries)
+        left = {-(item.key or 0) for item in self._memory.remaining(ours)}
+        return [item for item in deliveries if item.key in left], others
 
     def delivered(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Settle those that are in memory; return the others."""
         ours, others = _parted(deliveries)
+        self._settled(ours)
         self._memory.delivered(ours)
         return others
+
+    def _settled(self, ours: Sequence[Delivery]) -> None:
+        """Have the file told of what was sent as soon as it can be written."""
+        if ours:
+            self._sent.update((_identity(item), _bare(item)) for item in ours)
+            self._start()
 
     def retry(
         self, deliveries: Sequence[Delivery], *, at: float, attempt: bool
@@ -155,6 +197,7 @@ class Overflow:
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> Sequence[Delivery]:
         """Settle those that are in memory; return the others."""
         ours, others = _parted(deliveries)
+        self._settled(ours)
         self._memory.dead(ours, reason=reason)
         return others
 
@@ -177,7 +220,7 @@ class Overflow:
 
     def stats(self) -> OutboxStats:
         """Count what is in memory."""
-        return attrs.evolve(self._memory.stats(), problem=self._problem)
+        return attrs.evolve(self._memory.stats(), problem=self.trouble.problem)
 
     # ------------------------------------------------------------------ the thread
 
@@ -195,33 +238,31 @@ class Overflow:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if not self.store():
+            stored = False
+            try:
+                stored = self.store()
+            except BaseException as error:
+                # Out of memory, or the thread was to be ended: they are still to be stored.
+                _log.error("outbox %s: storing failed: %s", self._name, type(error).__name__)
+            if not stored:
                 self._stop.wait(random.uniform(0.01, 0.1))  # noqa: S311
                 continue
             with self._lock:
-                if not self._memory.waiting_for():
+                if not self._memory.waiting_for() and not self._sent:
                     self._thread = None
                     return
-
-    def _failed(self, error: Unavailable) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if self._failing_since is None:
-                self._failing_since = now
-            self._problem = error.problem
-            # A turn missed now and then is no news.
-            if error.passing and not self.hopeless:
-                return
-            if self._logged_problem is None and now - self._logged_at >= _LOG_SECONDS:
-                self._logged_at, self._logged_problem = now, error.problem
-                _log.error(
-                    "outbox %s cannot be written: %s; events are kept in memory",
-                    self._name,
-                    error.problem,
-                )
 
 
 def _parted(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
     """Part those in memory, by their own keys, from those in the file."""
     ours = [attrs.evolve(item, key=-item.key) for item in deliveries if item.key and item.key < 0]
     return ours, [item for item in deliveries if item.key and item.key > 0]
+
+
+def _identity(item: Delivery) -> tuple[str, str, str]:
+    return item.destination, item.event_name, item.event_id
+
+
+def _bare(item: Delivery) -> Delivery:
+    """Leave out the payload: what is sent already needs none."""
+    return attrs.evolve(item, payload=b"")

@@ -52,6 +52,10 @@ CREATE INDEX shopper_at ON shopper (at);
 LONGEST_WAIT = 4_000.0
 """Waits are an hour and some minutes at most; a row due later met a clock that was set back."""
 FIRST = "INSERT INTO sqlite_sequence (name, seq) VALUES ('delivery', ?)"
+REMEMBER = (
+    "INSERT INTO seen (identity, at) VALUES (?, ?) ON CONFLICT (identity) "
+    "DO UPDATE SET at = excluded.at WHERE at < ?"
+)
 DELIVERED = "DELETE FROM delivery WHERE id = ?"
 RETRY = "UPDATE delivery SET due = ?, attempts = ? WHERE id = ?"
 DEAD = "UPDATE delivery SET reason = ?, died_at = ?, attempts = ? WHERE id = ?"
@@ -77,9 +81,7 @@ def insert(
     duplicates = []
     for item in deliveries:
         remembered = connection.execute(
-            "INSERT INTO seen (identity, at) VALUES (?, ?) ON CONFLICT (identity) "
-            "DO UPDATE SET at = excluded.at WHERE at < ?",
-            (_identity(item), int(now), int(now) - _REMEMBER_SECONDS),
+            REMEMBER, (_identity(item), int(now), int(now) - _REMEMBER_SECONDS)
         )
         if remembered.rowcount == 0:
             duplicates.append(item)
@@ -98,6 +100,26 @@ def insert(
             ),
         )
     return duplicates
+
+
+def remember(connection: sqlite3.Connection, sent: Iterable[Delivery], now: float) -> None:
+    """Take in, for duplicates alone, what was sent past the file."""
+    connection.executemany(
+        REMEMBER, [(_identity(item), int(now), int(now) - _REMEMBER_SECONDS) for item in sent]
+    )
+
+
+def known(
+    connection: sqlite3.Connection, deliveries: Iterable[Delivery], now: float
+) -> list[Delivery]:
+    """Return the deliveries whose identity is not new."""
+    query = "SELECT 1 FROM seen WHERE identity = ? AND at >= ?"
+    oldest = int(now) - _REMEMBER_SECONDS
+    return [
+        item
+        for item in deliveries
+        if connection.execute(query, (_identity(item), oldest)).fetchall()
+    ]
 
 
 def displace(
@@ -191,6 +213,12 @@ def next_due(
     return now if first is not None and first > now + LONGEST_WAIT else first
 
 
+def still_waiting(connection: sqlite3.Connection, keys: Collection[int]) -> set[int]:
+    """Return those of some keys that still wait."""
+    query = "SELECT id FROM delivery WHERE id = ? AND reason IS NULL"
+    return {key for key in keys if connection.execute(query, (key,)).fetchall()}
+
+
 def destinations(connection: sqlite3.Connection) -> list[tuple[str, int]]:
     """Names of the destinations for which something waits, and how much."""
     return connection.execute(
@@ -238,6 +266,16 @@ def post(connection: sqlite3.Connection, standing: Standing) -> None:
         f"INSERT OR REPLACE INTO standing ({_STANDING}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
         values,
     )
+
+
+def probe(connection: sqlite3.Connection, standing: Standing, until: float) -> bool:
+    """Change until when a destination is stopped, unless somebody has; tell whether nobody had."""
+    changed = connection.execute(
+        "UPDATE standing SET stopped_until = ? "
+        "WHERE destination = ? AND configuration = ? AND stopped_until = ?",
+        (until, standing.destination, standing.configuration, standing.stopped_until),
+    )
+    return changed.rowcount == 1
 
 
 def standings(connection: sqlite3.Connection) -> list[Standing]:

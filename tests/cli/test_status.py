@@ -110,6 +110,9 @@ class Board(MemoryOutbox):
     def post(self, standing):
         self.posted[standing.destination] = standing
 
+    def probe(self, standing, *, until):
+        return True
+
     def standings(self):
         return list(self.posted.values())
 

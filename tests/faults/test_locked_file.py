@@ -31,7 +31,7 @@ def test_a_locked_file_costs_a_request_no_more_than_its_budget(open_outbox, othe
             stored = outbox.put([delivery(str(number))])
             waits.append(time.monotonic() - start)
             assert not stored.refused
-        until(lambda: outbox._overflow.hopeless)
+        until(lambda: outbox._overflow.trouble.hopeless)
         start = time.monotonic()
         outbox.put([delivery("hopeless")])
         hopeless = time.monotonic() - start
@@ -130,7 +130,7 @@ def test_what_was_delivered_is_not_sent_again_because_it_could_not_be_written_do
 
     No process sends it again.
     """
-    monkeypatch.setattr("capi_plugins.outbox.sqlite._PAY_BUDGET", 0.01)
+    monkeypatch.setattr("capi_plugins.outbox.sqlite_settling.PAY_BUDGET", 0.01)
     outbox, other = open_outbox(), others()
     outbox._tidying._tidied = time.monotonic()
     outbox.put([delivery("1"), delivery("2")])

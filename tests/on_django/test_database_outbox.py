@@ -1,19 +1,21 @@
-"""The conformance suite of outboxes on the database outbox, in three databases."""
+"""The conformance suites of outboxes on the database outbox, in three databases."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 
 import pytest
 from capi_django.outbox import DatabaseOutbox
 
 from tests.core.paper import Clock
-from tests.outbox import test_conformance as suite
+from tests.outbox.conforming import SUITES
 
 globals().update(
     {
         name: test
-        for name, test in vars(suite).items()
+        for suite in SUITES
+        for name, test in vars(importlib.import_module(f"tests.outbox.{suite}")).items()
         if name.startswith("test_") and "bounded" not in inspect.signature(test).parameters
     }
 )

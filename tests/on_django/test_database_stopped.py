@@ -26,7 +26,7 @@ globals().update(
 def until():
     """Ask again until the answer is true."""
 
-    def until(question, seconds=20):
+    def until(question, seconds=60):
         deadline = time.monotonic() + seconds
         while not question():
             assert time.monotonic() < deadline, "it did not happen in time"

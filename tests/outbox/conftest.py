@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from capi_plugins.outbox.sqlite import SqliteOutbox
+from tests.outbox.conforming import BOUNDED, OUTBOXES, maker
 from tests.outbox.other_process import OtherProcess
 
 
@@ -47,7 +48,7 @@ def others(path: Path) -> Iterator[Callable[..., OtherProcess]]:
 def until() -> Callable[..., Any]:
     """Ask again until the answer is true."""
 
-    def until(question: Callable[[], Any], seconds: float = 20) -> Any:
+    def until(question: Callable[[], Any], seconds: float = 60) -> Any:
         deadline = time.monotonic() + seconds
         while not (answer := question()):
             assert time.monotonic() < deadline, "it did not happen in time"
@@ -55,3 +56,26 @@ def until() -> Callable[..., Any]:
         return answer
 
     return until
+
+
+@pytest.fixture(params=OUTBOXES)
+def new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Makes outboxes of each kind."""
+    yield from maker(request.param, tmp_path)
+
+
+@pytest.fixture(params=BOUNDED)
+def bounded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Makes outboxes of each kind that has a limit in count and bytes."""
+    yield from maker(request.param, tmp_path)
+
+
+@pytest.fixture
+def outbox(new: Callable[..., Any]) -> Any:
+    return new()
+
+
+@pytest.fixture
+def each() -> int:
+    """How much every writer writes that works beside others."""
+    return 200

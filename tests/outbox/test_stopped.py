@@ -6,12 +6,14 @@ A suite for every outbox that has a noticeboard; another one has a ``delivery`` 
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import pytest
 
-from capi_plugins import Event, UserData, configure, signals
+from capi_plugins import Event, UserData, configure, hookimpl, signals
 from capi_plugins.outbox.base import Noticeboard, Standing
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.sandbox import Fault, Sandbox
@@ -42,7 +44,9 @@ def process(sandbox, delivery, clock):
     """Makes clients that stand for processes: each has an outbox and a worker of its own."""
     made = []
 
-    def process(token="right-token", *, name="meta", batch_size=200, clock=clock, **more):
+    def process(
+        token="right-token", *, name="meta", batch_size=200, clock=clock, plugins=(), **more
+    ):
         client = configure(
             {
                 "DESTINATIONS": {
@@ -62,6 +66,7 @@ def process(sandbox, delivery, clock):
                 },
                 "PAGE_VIEW": False,
                 "AUTOLOAD": False,
+                "PLUGINS": list(plugins),
             },
             environ={},
             outboxes=delivery[1],
@@ -73,6 +78,19 @@ def process(sandbox, delivery, clock):
     yield process
     for client in made:
         client.close(0)
+
+
+class Gate:
+    """Stops requests on their way out."""
+
+    def __init__(self):
+        self.reached, self.open = threading.Event(), threading.Event()
+        self.open.set()
+
+    @hookimpl(tryfirst=True)
+    def capi_send(self):
+        self.reached.set()
+        assert self.open.wait(60)
 
 
 def lead(client, event_id):
@@ -110,6 +128,43 @@ def test_all_processes_together_try_it_once_in_a_quarter_of_an_hour(process, san
         drain(client)
     assert len(sandbox.requests) == 2
     assert processes[0].stats().waiting == 5
+
+
+def test_one_of_several_processes_tries_it_while_each_has_something_for_it(process, sandbox, clock):
+    gate = Gate()
+    first = process("wrong-token", batch_size=1, plugins=[gate])
+    second = process("wrong-token", batch_size=1)
+    for number in range(4):
+        lead(first, str(number))
+    drain(first)
+    clock.advance(901)
+    gate.open.clear()
+    gate.reached.clear()
+    with ThreadPoolExecutor(1) as pool:
+        trying = pool.submit(drain, first)
+        try:
+            assert gate.reached.wait(60)
+            drain(second)
+        finally:
+            gate.open.set()
+        trying.result(60)
+    drain(second)
+    assert len(sandbox.requests) == 2
+    assert first.stats().waiting == 4
+    clock.advance(901)
+    drain(second)
+    assert len(sandbox.requests) == 3
+
+
+def test_who_dies_while_trying_holds_up_the_others_for_a_minute_only(open_outbox):
+    boards = [open_outbox() for _ in range(2)]
+    known = Standing(destination="a", configuration="1", tried_at=1.0, stopped_until=900.0)
+    boards[0].post(known)
+    assert [board.probe(known, until=960.0) for board in boards] == [True, False]
+    (later,) = boards[1].standings()
+    assert later.stopped_until == 960.0
+    assert boards[1].probe(later, until=1020.0)
+    assert not boards[1].probe(attrs.evolve(later, configuration="2"), until=1080.0)
 
 
 def test_a_process_with_another_token_starts_at_once(process, sandbox):

@@ -195,7 +195,7 @@ def _make() -> _Made:
 
 
 def _database_outbox(read: Settings) -> Outbox:
-    from capi_django.outbox import make_outbox  # noqa: PLC0415 - models are not loaded before
+    from capi_django.outbox_choice import make_outbox  # noqa: PLC0415 - models are not loaded before
 
     return make_outbox(read)
 

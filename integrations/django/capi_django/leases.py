@@ -64,6 +64,15 @@ class Leases:
                     return  # no threads to be had: what is slow may be sent by somebody else too
                 self._thread = thread
 
+    def give_up(self, owner: str) -> None:
+        """Forget what was taken under a name, so that its leases run out.
+
+        Args:
+            owner: The name.
+        """
+        with self._lock:
+            self._owners = {key: name for key, name in self._owners.items() if name != owner}
+
     def settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
         """Write down what became of deliveries, now or as soon as that can be; never raises.
 

@@ -29,6 +29,22 @@ def post(alias: str, standing: Standing) -> None:
     )
 
 
+def probe(alias: str, standing: Standing, until: float) -> bool:
+    """Change until when a destination is stopped, unless somebody has; tell whether nobody had.
+
+    Args:
+        alias: Name of the database.
+        standing: What was known of the destination.
+        until: Until when, seconds since the epoch.
+    """
+    found = DestinationStanding.objects.using(alias).filter(
+        destination=standing.destination,
+        configuration=standing.configuration,
+        stopped_until=standing.stopped_until,
+    )
+    return found.update(stopped_until=until) == 1
+
+
 def standings(alias: str) -> Sequence[Standing]:
     """Return what is known of the destinations, by name.
 

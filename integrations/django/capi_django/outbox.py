@@ -14,7 +14,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 from django.core.exceptions import SynchronousOnlyOperation
@@ -22,56 +22,26 @@ from django.db import connections, transaction
 
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
-from capi_django.database import database, keeps, missing_tables
 from capi_django.held_store import DatabaseHeldStore
 from capi_django.leases import Leases, Write
-from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
+from capi_django.reach import Reach
 from capi_plugins.outbox.base import (
     RETENTION,
     DeadLetter,
     Delivery,
     Make,
-    Outbox,
     OutboxStats,
     Standing,
     Stored,
 )
-from capi_plugins.outbox.memory import MemoryOutbox
-from capi_plugins.outbox.sqlite_file import Unavailable
 from capi_plugins.outbox.sqlite_overflow import Overflow
-from capi_plugins.settings import Settings
 
 _log = logging.getLogger("capi_plugins.django")
-_AGAIN = 1.0
 _POLL = 1.0
 _POLLED_SECONDS = 60.0
 _PRUNE_SECONDS = 60.0
 _CLOSE_SECONDS = 1.0
-
-
-def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> Outbox:
-    """Make the outbox of a process.
-
-    Args:
-        settings: Which database, and the limits of an outbox in memory.
-        clock: Seconds since the epoch.
-
-    Returns:
-        One in the database; one in memory if there is no database, or if that is in memory itself
-        (SQLite in tests).
-    """
-    delivery = settings.delivery
-    alias = database(settings)
-    if not keeps(alias):
-        # It ends with the process anyway, and a worker's thread would lock the host's tables.
-        return MemoryOutbox(
-            max_deliveries=delivery.queue_size,
-            max_bytes=delivery.queue_bytes,
-            retention=delivery.retention_seconds,
-            clock=clock,
-        )
-    return DatabaseOutbox(alias, clock=clock, retention=delivery.retention_seconds)
 
 
 class DatabaseOutbox:
@@ -98,11 +68,11 @@ class DatabaseOutbox:
         self._clock = clock
         self._rows = Rows(alias, lease=lease, retention=retention)
         self._me = uuid.uuid4().hex
-        self._overflow = Overflow(f"in database {alias!r}", self._store_overflow, clock)
+        self._overflow = Overflow(
+            f"in database {alias!r}", self._store_overflow, self._known, clock
+        )
         self._leases = Leases(self._prolong, every=lease / 3)
-        self._migrated = False
-        self._trouble = Unavailable("it was not tried yet")
-        self._trouble_until = 0.0
+        self._reach = Reach(alias)
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
         self._pruned = -_PRUNE_SECONDS
@@ -133,9 +103,9 @@ class DatabaseOutbox:
         if database != self._alias or not connections[self._alias].in_atomic_block:
             return False
         try:
-            self._ready()
+            self._reach.ready()
         except Exception as error:
-            self._overflow.put((), self._unavailable(error))
+            self._overflow.put((), self._reach.trouble(error))
             return False
         return True
 
@@ -160,8 +130,8 @@ class DatabaseOutbox:
         if not deliveries and not withdrawn:
             return Stored()
         try:
-            with self._borrowed():
-                self._ready()
+            with self._reach.borrowed():
+                self._reach.ready()
                 connection = connections[self._alias]
                 inside = connection.in_atomic_block or not connection.get_autocommit()
                 with transaction.atomic(using=self._alias):
@@ -170,7 +140,7 @@ class DatabaseOutbox:
             # What is held of these stays held, and is found to be a duplicate in the end.
             self._owed.update(item.key for item in withdrawn if item.key is not None)
             return self._refused(deliveries, error)
-        self._overflow.works()
+        self._overflow.trouble.is_over()
         return Stored(duplicates=tuple(duplicates))
 
     def _refused(self, deliveries: Sequence[Delivery], error: Exception) -> Stored:
@@ -179,7 +149,7 @@ class DatabaseOutbox:
             # In an event loop, which must not wait: a thread stores them in a moment.
             stored = self._overflow.put(kept)
         else:
-            stored = self._overflow.put(kept, self._unavailable(error))
+            stored = self._overflow.put(kept, self._reach.trouble(error))
         names = {id(copy): item for copy, item in zip(kept, deliveries, strict=True)}
         return Stored(
             refused=[names[id(item)] for item in stored.refused],
@@ -192,12 +162,13 @@ class DatabaseOutbox:
     ) -> list[Delivery]:
         now = self._clock()
         # First what is held: a relay that has taken it is the one who compares its identity.
-        fresh: list[Delivery] = []
+        held: list[Delivery] = []
         duplicates: list[Delivery] = []
         for item in deliveries:
             mine = item.key is None or self._rows.complete(item, self._me)
             # Else the request took longer than the grace period, and what was known has left.
-            (fresh if mine else duplicates).append(item)
+            (held if mine else duplicates).append(item)
+        fresh, gone = self._overflow.parted(held)
         if inside:
             # Compared when they are taken: asking now could end in a deadlock.
             until = time.monotonic() + _POLLED_SECONDS
@@ -205,40 +176,40 @@ class DatabaseOutbox:
         else:
             new = self._rows.admit(map(identity, fresh), now)
             fresh, seen = first_of_each(fresh, new)
-            duplicates += seen
-            self._rows.remove([item.key for item in seen if item.key is not None], [""])
+            gone += seen
             self._rows.mark_admitted([item.key for item in fresh if item.key is not None])
+        duplicates += gone
+        self._rows.remove([item.key for item in gone if item.key is not None], [""])
         self._rows.remove([item.key for item in withdrawn if item.key is not None], [self._me])
         self._rows.insert([d for d in fresh if d.key is None], now, admitted=not inside)
         return duplicates
 
-    def _store_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:  # noqa: ARG002
+    def _store_overflow(
+        self,
+        deliveries: Sequence[Delivery],
+        sent: Sequence[Delivery],
+        budget: float,  # noqa: ARG002
+    ) -> None:
         try:
-            with self._borrowed():
-                self._ready()
+            with self._reach.borrowed():
+                self._reach.ready()
                 with transaction.atomic(using=self._alias):
-                    self._complete(_new(deliveries), (), inside=False)
+                    now = self._clock()
+                    self._rows.admit(map(identity, sent), now)
+                    new = self._rows.admit(map(identity, deliveries), now)
+                    fresh, _ = first_of_each(_new(deliveries), new)
+                    self._rows.insert(fresh, now, admitted=True)
         except Exception as error:
-            raise self._unavailable(error) from None
+            raise self._reach.trouble(error) from None
 
-    def _ready(self) -> None:
-        """Make sure, once, that the tables are there; do not ask again right after trouble."""
-        if time.monotonic() < self._trouble_until:
-            raise self._trouble
-        if not self._migrated:
-            missing = missing_tables(self._alias)
-            self._migrated = WaitingDelivery._meta.db_table not in missing
-            if not self._migrated:
-                raise Unavailable("its tables are missing, run 'manage.py migrate capi_django'")
-
-    def _unavailable(self, error: Exception) -> Unavailable:
-        if error is self._trouble:
-            return self._trouble
-        if not isinstance(error, Unavailable):
-            error = Unavailable(type(error).__name__)
-        self._trouble = error
-        self._trouble_until = time.monotonic() + _AGAIN
-        return error
+    def _known(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        try:
+            with self._reach.borrowed():
+                self._reach.ready()
+                known = self._rows.known(map(identity, deliveries), self._clock())
+        except Exception as error:
+            raise self._reach.trouble(error) from None
+        return [item for item in deliveries if identity(item) in known]
 
     # ------------------------------------------------------------------ sending
 
@@ -255,17 +226,34 @@ class DatabaseOutbox:
                 return batch
         owner = uuid.uuid4().hex
         self._leases.pay()
-        with self._borrowed():
-            if self._owed:
-                owed = set(self._owed)
-                self._rows.remove(owed, [self._me])
-                self._owed -= owed
-            rows = self._rows.claim(
-                destination, limit=limit, max_bytes=max_bytes, now=now, owner=owner
-            )
-            rows = self._rows.admit_claimed(rows, owner, self._clock())
-        self._leases.add((row.pk for row in rows), owner)
-        return [delivery(row) for row in rows]
+        try:
+            with self._reach.borrowed():
+                if self._owed:
+                    owed = set(self._owed)
+                    self._rows.remove(owed, [self._me])
+                    self._owed -= owed
+                rows = self._rows.claim(
+                    destination, limit=limit, max_bytes=max_bytes, now=now, owner=owner
+                )
+                rows = self._rows.admit_claimed(rows, owner, self._clock())
+            self._leases.add((row.pk for row in rows), owner)
+            return [delivery(row) for row in rows]
+        except BaseException:
+            # Out of memory, a thread that is ended, or a database that is away: what nobody gets
+            # is free at once, or when its lease is over.
+            self._leases.give_up(owner)
+            with contextlib.suppress(Exception), self._reach.borrowed():
+                self._rows.release(destination, owner)
+            raise
+
+    def remaining(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Leave out what was forgotten or taken by others meanwhile; see ``Outbox.remaining``."""
+        in_memory, rest = self._overflow.remaining(deliveries)
+        if not rest:
+            return in_memory
+        with self._reach.borrowed():
+            left = self._rows.owned({item.key for item in rest if item.key}, self._leases.owners)
+        return [*in_memory, *(item for item in rest if item.key in left)]
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
@@ -283,7 +271,7 @@ class DatabaseOutbox:
 
     def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
         def borrowed(keys: Collection[int], owners: Collection[str]) -> None:
-            with self._borrowed():
+            with self._reach.borrowed():
                 write(keys, owners)
 
         self._leases.settle(deliveries, borrowed)
@@ -296,7 +284,7 @@ class DatabaseOutbox:
         in_memory = self._overflow.next_due(destination)
         if in_memory is not None:
             return in_memory
-        with self._borrowed():
+        with self._reach.borrowed():
             self._prune()
             due, left = self._rows.next_due(destination, self._leases.owners)
         if due is None and left is not None:
@@ -308,7 +296,7 @@ class DatabaseOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits that is not in flight from here."""
         names = set(self._overflow.waiting_for())
-        with self._borrowed():
+        with self._reach.borrowed():
             self._prune()
             waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
             names.update(waiting.order_by().values_list("destination", flat=True).distinct())
@@ -324,11 +312,11 @@ class DatabaseOutbox:
         """Count what is stored, by all processes, and what this one keeps in memory."""
         memory = self._overflow.stats()
         try:
-            with self._borrowed():
-                self._ready()
+            with self._reach.borrowed():
+                self._reach.ready()
                 waiting, dead, oldest = self._rows.stats()
         except Exception as error:
-            problem = memory.problem or self._unavailable(error).problem
+            problem = memory.problem or self._reach.trouble(error).problem
             return attrs.evolve(memory, problem=problem)
         return OutboxStats(
             waiting=waiting + memory.waiting,
@@ -340,59 +328,53 @@ class DatabaseOutbox:
 
     def post(self, standing: Standing) -> None:
         """Tell the other processes of a destination; see ``Noticeboard.post``."""
-        with self._borrowed():
+        with self._reach.borrowed():
             noticeboard.post(self._alias, standing)
+
+    def probe(self, standing: Standing, *, until: float) -> bool:
+        """Be the one who tries a stopped destination; see ``Noticeboard.probe``."""
+        with self._reach.borrowed():
+            return noticeboard.probe(self._alias, standing, until)
 
     def standings(self) -> Sequence[Standing]:
         """Return what is known of the destinations; see ``Noticeboard.standings``."""
-        with self._borrowed():
+        with self._reach.borrowed():
             return noticeboard.standings(self._alias)
 
     # ------------------------------------------------------------------ dead letters, erasure
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the dead letters that died last; see ``Outbox.dead_letters``."""
-        with self._borrowed():
+        with self._reach.borrowed():
             letters = self._rows.letters.order_by("-died_at", "-id")[:limit]
             return tuple(dead_letter(row) for row in letters)
 
     def replay(self, keys: Collection[int]) -> int:
         """Have dead letters tried again; see ``Outbox.replay``."""
-        with self._borrowed():
+        with self._reach.borrowed():
             return self._rows.replay(keys, self._clock())
 
     def drop(self, keys: Collection[int]) -> int:
         """Remove dead letters for good; see ``Outbox.drop``."""
-        with self._borrowed():
+        with self._reach.borrowed():
             return self._rows.drop(keys)
 
     def forget(self, needles: Sequence[str]) -> int:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         removed = self._overflow.forget(needles)
-        with self._borrowed():
+        with self._reach.borrowed():
             return removed + self._rows.forget(needle.encode() for needle in needles if needle)
 
     def close(self) -> None:
         """Give back what is in flight."""
         self._overflow.close(_CLOSE_SECONDS)
         keys, owners = self._leases.close()
-        with contextlib.suppress(Exception), self._borrowed():
+        with contextlib.suppress(Exception), self._reach.borrowed():
             self._rows.postpone(keys, owners, due=0, attempt=False)
 
     def _prolong(self, keys: Collection[int], owners: Collection[str]) -> None:
-        with self._borrowed():
+        with self._reach.borrowed():
             self._rows.prolong(keys, owners)
-
-    @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[None]:
-        """Close a connection that was opened for this: idle threads hold none."""
-        connection = connections[self._alias]
-        opened = connection.connection is None
-        try:
-            yield
-        finally:
-            if opened and not connection.in_atomic_block:
-                connection.close()
 
 
 def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:

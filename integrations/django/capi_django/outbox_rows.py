@@ -7,15 +7,15 @@ in another order than that of their keys.
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
 from django.db import connections, transaction
-from django.db.models import BinaryField, BooleanField, F, FloatField, Func, Min, QuerySet, Value
+from django.db.models import F, Min, QuerySet
 
+from capi_django.functions import DatabaseClock, holds
 from capi_django.models import DeadLetter, SeenEvent, WaitingDelivery
 from capi_plugins.outbox import base
 from capi_plugins.outbox.base import Delivery
@@ -28,40 +28,6 @@ _CHUNK = 500
 _FRESH = 4
 """Of that many deliveries one may be of the newest."""
 _Row = TypeVar("_Row")
-
-
-class DatabaseClock(Func):
-    """Seconds since the epoch by the clock of the database, which all relays share."""
-
-    def __init__(self) -> None:
-        super().__init__(output_field=FloatField())
-
-    def as_sql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
-        """Take this machine's clock where none of the below fits."""
-        return "%s", [time.time()]
-
-    def as_postgresql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:
-        """Not ``now()``, which stands still in a transaction."""
-        return "EXTRACT(EPOCH FROM clock_timestamp())::double precision", []
-
-    def as_mysql(self, *_: Any, **__: Any) -> tuple[str, list[Any]]:
-        """The one function that no time zone changes; MariaDB too."""
-        return "UNIX_TIMESTAMP()", []
-
-    def as_sqlite(self, *_: Any, **__: Any) -> tuple[str, Any]:
-        """Days since the year -4713, in seconds since 1970."""
-        return "((julianday('now') - 2440587.5) * 86400.0)", []
-
-
-class _Contains(Func):
-    """Whether some bytes stand in others."""
-
-    template = "(INSTR(%(expressions)s) > 0)"
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
-        return self.as_sql(
-            compiler, connection, template="(POSITION(%(expressions)s) > 0)", arg_joiner=" IN "
-        )
 
 
 class Rows:
@@ -113,6 +79,15 @@ class Rows:
                 ):
                     new.add(row.identity)
         return new
+
+    def known(self, identities: Iterable[str], now: float) -> set[str]:
+        """Return the identities that are not new."""
+        oldest = now - _REMEMBER_SECONDS
+        found: set[str] = set()
+        for chunk in _chunks(identities):
+            rows = self.seen.filter(identity__in=chunk, at__gt=oldest)
+            found.update(rows.values_list("identity", flat=True))
+        return found
 
     def insert(
         self, deliveries: Iterable[Delivery], now: float, **fields: Any
@@ -195,6 +170,21 @@ class Rows:
                 leased_until=DatabaseClock() + self._lease
             )
 
+    def owned(self, keys: Iterable[int], owners: Collection[str]) -> set[int]:
+        """Return the keys of rows that some owners still own."""
+        found: set[int] = set()
+        for chunk in _chunks(keys):
+            rows = self.waiting.filter(pk__in=chunk, owner__in=owners)
+            found.update(rows.values_list("pk", flat=True))
+        return found
+
+    def release(self, destination: str, owner: str) -> None:
+        """End the leases of an owner; the rows are due as they were."""
+        # Looked for first: an update that looks itself waits for rows of the host's transactions.
+        mine = self.waiting.filter(destination=destination, owner=owner)
+        for chunk in _chunks(mine.values_list("pk", flat=True)):
+            self.waiting.filter(pk__in=chunk, owner=owner).update(owner="", leased_until=0)
+
     def postpone(
         self, keys: Collection[int], owners: Collection[str], *, due: float, attempt: bool
     ) -> None:
@@ -256,14 +246,8 @@ class Rows:
         count = 0
         for needle in needles:
             for table in (self.waiting, self.letters):
-                count += _remove(table.filter(self._contains(needle)))
+                count += _remove(table.filter(holds(needle, self.alias)))
         return count
-
-    def _contains(self, needle: bytes) -> _Contains:
-        wanted = Value(needle, output_field=BinaryField())
-        if connections[self.alias].vendor == "postgresql":
-            return _Contains(wanted, F("payload"), output_field=BooleanField())
-        return _Contains(F("payload"), wanted, output_field=BooleanField())
 
     # ------------------------------------------------------------------ looking, tidying
 
