@@ -14,7 +14,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 from django.core.exceptions import SynchronousOnlyOperation
@@ -22,11 +22,13 @@ from django.db import connections, transaction
 
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
-from capi_django.database import database, keeps, missing_tables
+from capi_django.database import borrowed, database, keeps, missing_tables
 from capi_django.held_store import DatabaseHeldStore
+from capi_django.journal import make_journal
 from capi_django.leases import Leases, Write
 from capi_django.models import WaitingDelivery
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
+from capi_plugins.journal import Journal
 from capi_plugins.outbox.base import (
     RETENTION,
     DeadLetter,
@@ -118,6 +120,11 @@ class DatabaseOutbox:
         return DatabaseHeldStore(self._alias)
 
     @property
+    def journal(self) -> Journal:
+        """What became of events, in the same database or beside it; see ``KeepsJournal``."""
+        return make_journal(self._alias)
+
+    @property
     def durable(self) -> bool:
         """Whether deliveries outlive the process: but for those the database did not take."""
         return not self._overflow.waiting_for()
@@ -160,7 +167,7 @@ class DatabaseOutbox:
         if not deliveries and not withdrawn:
             return Stored()
         try:
-            with self._borrowed():
+            with borrowed(self._alias):
                 self._ready()
                 connection = connections[self._alias]
                 inside = connection.in_atomic_block or not connection.get_autocommit()
@@ -214,7 +221,7 @@ class DatabaseOutbox:
 
     def _store_overflow(self, deliveries: Sequence[Delivery], budget: float) -> None:  # noqa: ARG002
         try:
-            with self._borrowed():
+            with borrowed(self._alias):
                 self._ready()
                 with transaction.atomic(using=self._alias):
                     self._complete(_new(deliveries), (), inside=False)
@@ -255,7 +262,7 @@ class DatabaseOutbox:
                 return batch
         owner = uuid.uuid4().hex
         self._leases.pay()
-        with self._borrowed():
+        with borrowed(self._alias):
             if self._owed:
                 owed = set(self._owed)
                 self._rows.remove(owed, [self._me])
@@ -282,11 +289,11 @@ class DatabaseOutbox:
         self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
 
     def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
-        def borrowed(keys: Collection[int], owners: Collection[str]) -> None:
-            with self._borrowed():
+        def settled(keys: Collection[int], owners: Collection[str]) -> None:
+            with borrowed(self._alias):
                 write(keys, owners)
 
-        self._leases.settle(deliveries, borrowed)
+        self._leases.settle(deliveries, settled)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due.
@@ -296,7 +303,7 @@ class DatabaseOutbox:
         in_memory = self._overflow.next_due(destination)
         if in_memory is not None:
             return in_memory
-        with self._borrowed():
+        with borrowed(self._alias):
             self._prune()
             due, left = self._rows.next_due(destination, self._leases.owners)
         if due is None and left is not None:
@@ -308,7 +315,7 @@ class DatabaseOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits that is not in flight from here."""
         names = set(self._overflow.waiting_for())
-        with self._borrowed():
+        with borrowed(self._alias):
             self._prune()
             waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
             names.update(waiting.order_by().values_list("destination", flat=True).distinct())
@@ -324,7 +331,7 @@ class DatabaseOutbox:
         """Count what is stored, by all processes, and what this one keeps in memory."""
         memory = self._overflow.stats()
         try:
-            with self._borrowed():
+            with borrowed(self._alias):
                 self._ready()
                 waiting, dead, oldest = self._rows.stats()
         except Exception as error:
@@ -340,59 +347,48 @@ class DatabaseOutbox:
 
     def post(self, standing: Standing) -> None:
         """Tell the other processes of a destination; see ``Noticeboard.post``."""
-        with self._borrowed():
+        with borrowed(self._alias):
             noticeboard.post(self._alias, standing)
 
     def standings(self) -> Sequence[Standing]:
         """Return what is known of the destinations; see ``Noticeboard.standings``."""
-        with self._borrowed():
+        with borrowed(self._alias):
             return noticeboard.standings(self._alias)
 
     # ------------------------------------------------------------------ dead letters, erasure
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the dead letters that died last; see ``Outbox.dead_letters``."""
-        with self._borrowed():
+        with borrowed(self._alias):
             letters = self._rows.letters.order_by("-died_at", "-id")[:limit]
             return tuple(dead_letter(row) for row in letters)
 
     def replay(self, keys: Collection[int]) -> int:
         """Have dead letters tried again; see ``Outbox.replay``."""
-        with self._borrowed():
+        with borrowed(self._alias):
             return self._rows.replay(keys, self._clock())
 
     def drop(self, keys: Collection[int]) -> int:
         """Remove dead letters for good; see ``Outbox.drop``."""
-        with self._borrowed():
+        with borrowed(self._alias):
             return self._rows.drop(keys)
 
     def forget(self, needles: Sequence[str]) -> int:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         removed = self._overflow.forget(needles)
-        with self._borrowed():
+        with borrowed(self._alias):
             return removed + self._rows.forget(needle.encode() for needle in needles if needle)
 
     def close(self) -> None:
         """Give back what is in flight."""
         self._overflow.close(_CLOSE_SECONDS)
         keys, owners = self._leases.close()
-        with contextlib.suppress(Exception), self._borrowed():
+        with contextlib.suppress(Exception), borrowed(self._alias):
             self._rows.postpone(keys, owners, due=0, attempt=False)
 
     def _prolong(self, keys: Collection[int], owners: Collection[str]) -> None:
-        with self._borrowed():
+        with borrowed(self._alias):
             self._rows.prolong(keys, owners)
-
-    @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[None]:
-        """Close a connection that was opened for this: idle threads hold none."""
-        connection = connections[self._alias]
-        opened = connection.connection is None
-        try:
-            yield
-        finally:
-            if opened and not connection.in_atomic_block:
-                connection.close()
 
 
 def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:
