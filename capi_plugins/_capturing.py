@@ -252,7 +252,14 @@ class Capturing:
         except Exception as error:
             self._client.failed("queueing", error)
         if stored:
-            gone += [held for held, _ in decided.released]
+            for held, _ in decided.released:
+                signals.tell(
+                    signals.event_released,
+                    self._client,
+                    event=event_of(held),
+                    destination=held.destination,
+                )
+                gone.append(held)
         else:
             self._holding.ask_again(context)
         self._holding.remove(gone)
@@ -278,6 +285,9 @@ class Capturing:
             event, payload = result.event, result.payload
             delivery = _delivery(result)
             if result.held:
+                signals.tell(
+                    signals.event_held, self._client, event=event, destination=result.destination
+                )
                 continue
             if payload is None or delivery is None:
                 self.dropped(event, result.destination, result.reason or "")

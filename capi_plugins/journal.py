@@ -1,8 +1,9 @@
-"""The journal: what became of recent events, one JSON line each, in one file for each day.
+"""The journal: what became of recent events, for ``capi explain``.
 
-A line is appended with one system call to a file that is opened for it: no lock, no thread, nothing
-that a fork could copy, and any number of processes write to one folder. A day's file has an upper
-size, and files are removed after a week.
+It has two series with a size each, so that page views cannot push conversions out. In a folder a
+series is one file of JSON lines for each day: a line is appended with one system call to a file
+that is opened for it, so that there is nothing to lock and nothing a fork could copy, and any
+number of processes write to one folder. Files are removed after a week.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ import datetime
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-MOST_BYTES = 16_000_000
-"""Most bytes of one day; what comes then is not written down."""
+MOST_BYTES = 8_000_000
+"""Most bytes of one series and one day; what comes then is not written down."""
 KEPT_DAYS = 7
 """Days, as for dead letters."""
 SHORT = 12
 """Characters that are kept of a hash: enough to find a person, too few to be a match key."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _HIDDEN = "..."
+_LONG = 20
 _PLAIN = frozenset({"event_name", "event_id", "action_source"})
 _SHOP = frozenset(
     {
@@ -35,7 +37,35 @@ _SHOP = frozenset(
 )
 
 
-class Journal:
+class Journal(Protocol):
+    """Where lines are kept. Every method may be called from any thread and any process."""
+
+    def write(self, lines: Sequence[Mapping[str, Any]], *, browsing: bool) -> None:
+        """Append lines; what there is no room for is left out.
+
+        Args:
+            lines: What is written down; it holds no personal data.
+            browsing: Which of the two series they belong to.
+
+        Raises:
+            Exception: They cannot be written.
+        """
+        ...
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Give all lines, in no particular order."""
+        ...
+
+    def forget(self, hashes: Sequence[str]) -> int:
+        """Remove the lines with one of these hashes.
+
+        Returns:
+            How many there were.
+        """
+        ...
+
+
+class FolderJournal:
     """The journal in a folder.
 
     Args:
@@ -46,8 +76,17 @@ class Journal:
         self.folder = folder
         self._today = ""
 
-    def write(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Append lines.
+    @classmethod
+    def beside(cls, file: Path) -> FolderJournal:
+        """Return the journal that is kept beside a database file.
+
+        Args:
+            file: The database; SQLite's own files beside it are named ``-journal`` and the like.
+        """
+        return cls(file.with_name(f"{file.name}.capi-journal"))
+
+    def write(self, lines: Sequence[Mapping[str, Any]], *, browsing: bool) -> None:
+        """Append lines; see ``Journal.write``.
 
         Raises:
             OSError: They cannot be written.
@@ -55,52 +94,82 @@ class Journal:
         today = time.strftime("%Y-%m-%d", time.gmtime())
         if today != self._today:
             self._new_day(today)
-        data = b"".join(orjson.dumps(line, default=str) + b"\n" for line in lines)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        file = os.open(f"{self.folder}/{today}.jsonl", flags, 0o600)
+        series = ".browsing" if browsing else ""
+        file = os.open(f"{self.folder}/{today}{series}.jsonl", flags, 0o600)
         try:
             if os.fstat(file).st_size < MOST_BYTES:
-                os.write(file, data)
+                os.write(file, encoded(lines))
         finally:
             os.close(file)
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """Give all lines, the oldest first."""
+        """Give all lines; see ``Journal.read``."""
         for path in self._files():
-            for line in path.read_bytes().splitlines():
-                # The last line may be half a line: the disk was full, the machine lost its power.
-                with contextlib.suppress(orjson.JSONDecodeError):
-                    yield orjson.loads(line)
+            yield from decoded(path.read_bytes())
 
     def forget(self, hashes: Sequence[str]) -> int:
-        """Remove the lines with one of these hashes.
-
-        Returns:
-            How many there were.
-        """
-        wanted = [item[:SHORT].encode() for item in hashes]
+        """Remove lines; see ``Journal.forget``."""
         removed = 0
         for path in self._files():
-            lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if not any(item in line for item in wanted)]
-            if len(kept) < len(lines):
-                removed += len(lines) - len(kept)
+            kept, gone = without(path.read_bytes(), hashes)
+            if gone:
+                removed += gone
                 rest = path.with_suffix(".rest")
                 with os.fdopen(os.open(rest, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-                    file.write(b"".join(kept))
+                    file.write(kept)
                 rest.replace(path)
         return removed
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("????-??-??.jsonl"))
+        return sorted(self.folder.glob("????-??-??*.jsonl"))
 
     def _new_day(self, today: str) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # It may stand in a working copy of the host.
+        self.folder.joinpath(".gitignore").write_text("*\n")
         oldest = datetime.date.fromisoformat(today) - datetime.timedelta(days=KEPT_DAYS)
         for path in self._files():
-            if path.stem < oldest.isoformat():
+            if path.name[:10] < oldest.isoformat():
                 path.unlink(missing_ok=True)
         self._today = today
+
+
+def encoded(lines: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return lines as they are kept.
+
+    Args:
+        lines: The lines.
+    """
+    return b"".join(orjson.dumps(line, default=str) + b"\n" for line in lines)
+
+
+def decoded(data: bytes) -> Iterator[dict[str, Any]]:
+    """Give the lines in what was kept.
+
+    Args:
+        data: What ``encoded`` gave; the last line may be half a line, where a disk was full or a
+            machine lost its power.
+    """
+    for line in data.splitlines():
+        with contextlib.suppress(orjson.JSONDecodeError):
+            yield orjson.loads(line)
+
+
+def without(data: bytes, hashes: Sequence[str]) -> tuple[bytes, int]:
+    """Take the lines with one of some hashes out of what was kept.
+
+    Args:
+        data: What ``encoded`` gave.
+        hashes: Hashes of match keys, in full.
+
+    Returns:
+        What is left, and how many lines were taken out.
+    """
+    wanted = [item[:SHORT].encode() for item in hashes]
+    lines = data.splitlines(keepends=True)
+    kept = [line for line in lines if not any(item in line for item in wanted)]
+    return b"".join(kept), len(lines) - len(kept)
 
 
 def redacted(payload: bytes) -> Any:
@@ -113,6 +182,18 @@ def redacted(payload: bytes) -> Any:
         return _redacted(orjson.loads(payload), shown=False)
     except orjson.JSONDecodeError:
         return None
+
+
+def redacted_path(path: str) -> str:
+    """Return the path of a page without what may be a secret or an address.
+
+    Args:
+        path: Path of a URL.
+    """
+    return "/".join(
+        _HIDDEN if len(part) >= _LONG or "@" in part or "%40" in part else part
+        for part in path.split("/")
+    )
 
 
 def _redacted(value: Any, *, shown: bool) -> Any:

@@ -104,7 +104,8 @@ class Settings:
         autoload: Whether installed plugins are loaded by themselves.
         plugin_options: Options by plugin name, as written.
         segment: How Segment messages become events, as written; see ``capi_plugins.segment``.
-        journal: Folder in which is written down what becomes of events; None: nowhere.
+        journal: Folder in which is written down what becomes of events; ``auto``: where deliveries
+            wait; None: nowhere.
         url_prefix: Below which path the sources are mounted where no URLconf says so: ``/capi``.
         enabled: False: everything is accepted and nothing leaves.
     """
@@ -125,7 +126,7 @@ class Settings:
     autoload: bool = True
     plugin_options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
     segment: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
-    journal: str | None = None
+    journal: str | None = "auto"
     url_prefix: str = "/capi"
     enabled: bool = True
 
@@ -171,7 +172,7 @@ class Settings:
             autoload=top.take("AUTOLOAD", bool, default=True),
             plugin_options=_plugin_options(top),
             segment=dict(top.take("SEGMENT", Mapping, _EMPTY)),
-            journal=_folder(top, "JOURNAL"),
+            journal=_journal(top),
             url_prefix=read_url_prefix(top),
             enabled=top.take("ENABLED", bool, default=True),
         )
@@ -179,11 +180,18 @@ class Settings:
         return settings
 
 
-def _folder(section: Section, key: str) -> str | None:
-    path = section.take(key, (str, PurePath))
-    if path and not PurePath(path).is_absolute():
-        section.wrong(key, "must be the absolute path of a folder, the same in all processes")
-    return str(path) if path else None
+def _journal(top: Section) -> str | None:
+    value = top.take("JOURNAL", (str, PurePath, bool), "auto")
+    if value is False or ("JOURNAL" in top.data and not top.data["JOURNAL"]):
+        return None
+    if value in (True, "auto"):
+        return "auto"
+    if not PurePath(value).is_absolute():
+        top.wrong(
+            "JOURNAL",
+            "must be 'auto', False, or the absolute path of a folder, the same in all processes",
+        )
+    return str(value)
 
 
 def _below(start: str, value: Any) -> Any:

@@ -31,6 +31,16 @@ event_dropped = _namespace.signal(
     doc="""An event goes no further. Arguments: ``event`` (None when it could not be built),
     ``destination`` (its name, or None: for all of them), ``reason``.""",
 )
+event_held = _namespace.signal(
+    "event_held",
+    doc="""An event waits until its visitor decides. Arguments: ``event``, ``destination``. It is
+    released or dropped later.""",
+)
+event_released = _namespace.signal(
+    "event_released",
+    doc="""The visitor consented, and an event that was held goes on. Arguments: ``event`` (its
+    name, id and time), ``destination``.""",
+)
 field_dropped = _namespace.signal(
     "field_dropped",
     doc="""An event goes on without some of its fields. Arguments: ``event``, ``destination``,

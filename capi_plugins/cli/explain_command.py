@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,16 +12,22 @@ from rich.console import Console
 from rich.text import Text
 
 from capi_plugins import Client, UserData
+from capi_plugins.builtin.journaling import journal_of
 from capi_plugins.cli.doors import current_door
 from capi_plugins.journal import SHORT, Journal, redacted
 
-_STYLES = {"delivered": "green", "dropped": "yellow", "given up": "bold red"}
+_STYLES = {"delivered": "green", "dropped": "yellow", "given up": "bold red", "lost": "bold red"}
 _SETTLED = frozenset(_STYLES)
+_WORDS = {"held": "held until the visitor decides", "released": "released, the visitor consented"}
 _MOST_LETTERS = 10_000
-_NOTHING = "Nothing is known of it: it is older than a week, or nothing has made an event."
-_NO_JOURNAL = (
-    "No dead letter is about it, and nothing else is written down: CAPI['JOURNAL'] names no folder."
-)
+_NOTHING = """\
+Nothing is known of it: no trigger has made an event of it within the last week, or not before the
+last seconds. 'capi plugins' lists the triggers in force; 'capi discover --record' shows what your
+site does when somebody clicks."""
+_NOT_KEPT = """\
+No dead letter is about it, and nothing else is known, because nothing is written down: {why}.
+{hint}, and ask again about what happens from then on."""
+_FOLDER = "Set CAPI['JOURNAL'] to the absolute path of a folder"
 
 
 @click.command()
@@ -30,37 +35,40 @@ _NO_JOURNAL = (
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Events.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, as they were written down.")
 def explain(key: str, limit: int, as_json: bool) -> None:
-    """Tell what became of events.
+    """Tell what became of events within the last week.
 
     KEY is the number of an order, the id of an event, or a visitor: an e-mail address, a phone
-    number with + or your own id. What is given is hashed before it is compared. Without
-    CAPI['JOURNAL'] only dead letters are known.
+    number with + or your own id. What is given is hashed before it is compared.
     """
     client = current_door().client()
-    lines = _written_down(client)
+    journal = journal_of(client)
     hashes = {item[:SHORT] for item in _hashes(client, key)}
-    wanted = {
-        line["event_id"]: None for line in lines if "event_id" in line and _is(line, key, hashes)
-    }
-    if not wanted:
-        click.echo(_NOTHING if client.settings.journal else _NO_JOURNAL)
+    found = [line for line in _lines(client, journal) if _is(line, key, hashes)]
+    if not found:
+        click.echo(_NOTHING if journal else _not_kept(client))
         raise click.exceptions.Exit(1)
-    for event_id in list(wanted)[-limit:]:
-        told = [line for line in lines if line.get("event_id") == event_id]
+    told: dict[str, list[dict[str, Any]]] = {}
+    for line in sorted(found, key=_moment):
+        told.setdefault(line["event_id"], [])
+    # Not every line of an event tells whose it is.
+    for line in _lines(client, journal):
+        if line.get("event_id") in told:
+            told[line["event_id"]].append(line)
+    for event_id in list(told)[-limit:]:
+        lines = _without_repetition(sorted(told[event_id], key=_moment))
         if as_json:
-            for line in told:
+            for line in lines:
                 click.echo(orjson.dumps(line))
         else:
-            _show(event_id, told)
+            _show(event_id, lines)
 
 
-def _written_down(client: Client) -> list[dict[str, Any]]:
-    """Return the lines of the journal; without one, what the outbox has of dead letters."""
-    if client.settings.journal is not None:
-        return list(Journal(Path(client.settings.journal)).read())
-    letters = client.delivering.outbox.dead_letters(_MOST_LETTERS)
-    return [
-        {
+def _lines(client: Client, journal: Journal | None) -> Iterator[dict[str, Any]]:
+    """Give what was written down, and what the outbox has of dead letters."""
+    if journal is not None:
+        yield from (line for line in journal.read() if "event_id" in line)
+    for letter in client.delivering.outbox.dead_letters(_MOST_LETTERS):
+        yield {
             "at": letter.died_at,
             "event_name": letter.delivery.event_name,
             "event_id": letter.delivery.event_id,
@@ -69,8 +77,29 @@ def _written_down(client: Client) -> list[dict[str, Any]]:
             "reason": letter.reason,
             "payload": redacted(letter.delivery.payload),
         }
-        for letter in letters
-    ]
+
+
+def _without_repetition(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tell once of a dead letter that was written down as well."""
+    told: dict[tuple[object, ...], dict[str, Any]] = {}
+    for number, line in enumerate(lines):
+        dead = line["stage"] == "given up"
+        told.setdefault((line.get("destination"), line.get("reason")) if dead else (number,), line)
+    return list(told.values())
+
+
+def _moment(line: Mapping[str, Any]) -> float:
+    return float(line["at"])
+
+
+def _not_kept(client: Client) -> str:
+    if client.settings.journal is None:
+        why, hint = "CAPI['JOURNAL'] is off", "Take it out of the settings"
+    else:
+        outbox = client.settings.delivery.outbox
+        why = f"the outbox {outbox!r} has no room for it that outlives a process"
+        hint = _FOLDER
+    return _NOT_KEPT.format(why=why, hint=hint)
 
 
 def _hashes(client: Client, key: str) -> Iterator[str]:
@@ -97,9 +126,9 @@ def _show(event_id: str, lines: Sequence[Mapping[str, Any]]) -> None:
     out.print(f"{lines[0].get('event_name')}  {event_id}", style="bold", markup=False)
     for line in lines:
         moment = datetime.datetime.fromtimestamp(line["at"], datetime.UTC)
-        stage = line["stage"]
+        stage = str(line["stage"])
         text = Text(f"  {moment:%Y-%m-%d %H:%M:%S}  ")
-        text.append(stage, style=_STYLES.get(stage, ""))
+        text.append(_WORDS.get(stage, stage), style=_STYLES.get(stage, ""))
         text.append(_rest(line))
         out.print(text)
         for field, reason in line.get("fields", {}).items():
@@ -107,7 +136,10 @@ def _show(event_id: str, lines: Sequence[Mapping[str, Any]]) -> None:
         if stage in _SETTLED and "payload" in line:
             told = orjson.dumps(line["payload"]).decode()
             out.print(f"    {told}", markup=False, soft_wrap=True)
-    if not any(line["stage"] in _SETTLED for line in lines):
+    last = lines[-1]["stage"]
+    if last == "held":
+        out.print("  It is sent when the visitor consents, and dropped when too long undecided.")
+    elif not any(line["stage"] in _SETTLED for line in lines):
         out.print("  It waits in the outbox: see 'capi status'.")
 
 

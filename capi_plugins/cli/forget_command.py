@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import click
 
 from capi_plugins import Client, UserData
+from capi_plugins.builtin.journaling import journal_of
 from capi_plugins.cli.doors import current_door
 from capi_plugins.cli.shared_outbox import shared_outbox
 from capi_plugins.context_store import person
-from capi_plugins.journal import Journal
 
 
 @click.command()
@@ -43,9 +42,9 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     click.echo(f"context store: {contexts:,} removed")
     if client.settings.consent.default == "hold":
         click.echo(f"held until visitors decide: {held:,} removed")
-    if client.settings.journal is not None:
-        lines = Journal(Path(client.settings.journal)).forget(hashes)
-        click.echo(f"journal: {lines:,} lines removed")
+    journal = journal_of(client)
+    if journal is not None:
+        click.echo(f"journal: {journal.forget(hashes):,} lines removed")
     click.echo(
         "What a sender had in hand at this moment may have left: ask the destination to erase it."
     )

@@ -33,6 +33,8 @@ def plugins(as_json: bool) -> None:
         out.print("No triggers: events come from track() and from sources alone.")
         return
     table = Table("Event", "On", "What", "Defined in", box=box.SIMPLE)
+    # The end of a signal's path is what tells it from others.
+    table.columns[2].overflow = "fold"
     for trigger in client.triggers.all:
         table.add_row(trigger.event, trigger.on, _what(trigger), trigger.where)
     out.print(table)

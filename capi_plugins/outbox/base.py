@@ -9,6 +9,7 @@ import attrs
 
 from capi_plugins.context_store import ContextStore
 from capi_plugins.held_store import HeldStore
+from capi_plugins.journal import Journal
 
 RETENTION = 7 * 86_400.0
 """How long a dead letter is kept where nobody says otherwise, seconds."""
@@ -287,6 +288,19 @@ class KeepsHeld(Protocol):
     @property
     def held(self) -> HeldStore:
         """Where they are held."""
+        ...
+
+
+@runtime_checkable
+class KeepsJournal(Protocol):
+    """What an outbox may offer besides: room for the journal, which ``capi explain`` reads.
+
+    Without it nothing is written down, unless ``CAPI["JOURNAL"]`` names a folder.
+    """
+
+    @property
+    def journal(self) -> Journal:
+        """Where it is kept."""
         ...
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 
+from capi_plugins.journal import FolderJournal
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.base import (
     RETENTION,
@@ -86,6 +87,7 @@ class SqliteOutbox:
         self._tidying = Tidying(place.path, self._back, self._locks, clock, retention)
         self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
         self.held = SqliteHeldStore(self._front, most=place.max_bytes // BYTES_EACH_HELD)
+        self.journal = FolderJournal.beside(place.path)
         self._overflow = Overflow(self._name, self._insert_overflow, self._known, clock)
         self._not_before: dict[str, float] = {}
         self._settling = Settling(self._back, self._locks)

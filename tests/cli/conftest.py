@@ -83,6 +83,7 @@ def config(tmp_path: Path) -> Callable[..., Path]:
         url: str = "https://graph.facebook.com",
         *,
         consent: str = "granted",
+        sources: tuple[str, ...] = (),
         token: str = "sandbox-token",
         more: str = "",
     ) -> Path:
@@ -96,6 +97,7 @@ def config(tmp_path: Path) -> Callable[..., Path]:
             API_URL = "{url}"
             [CAPI.CONSENT]
             DEFAULT = "{consent}"
+            SOURCES = {list(sources)}
             """
         )
         return path

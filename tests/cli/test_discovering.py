@@ -273,3 +273,66 @@ def test_what_fires_in_a_request_is_looked_at_when_it_ends():
     assert signal.roots["order"].fields["lines"].item is not None
     assert "CAPI['TRIGGERS'][0]" in recorder.fired
     client.close(0)
+
+
+def signal(name, *, times=1, **roots):
+    shapes = {root: look(value) for root, value in roots.items()}
+    return Moment(on="signal", name=name, roots=shapes, times=times)
+
+
+MUG = SimpleNamespace(sku="MUG", pk=7, name="Mug", price=Decimal(12))
+
+
+def test_signals_about_products_come_before_the_pages_that_send_them():
+    line = SimpleNamespace(pk=3, product=SimpleNamespace(sku="MUG"), quantity=2)
+    moments = [
+        request("shop.product", "GET", 200, context={"product": MUG}, kwargs={"slug": "mug"}),
+        request("cart.add", kwargs={"sku": "M"}, form={"quantity": "2"}),
+        signal("shop.product_viewed", product=MUG, user=None),
+        signal("shop.basket_addition", line=line),
+        signal("shop.basket_removal", product=MUG),
+    ]
+    viewed, added = propose(moments, "EUR")
+    assert (viewed.event, viewed.trigger["SIGNAL"]) == ("ViewContent", "shop.product_viewed")
+    assert viewed.trigger["CUSTOM_DATA"]["content_ids"] == "product.sku"
+    assert viewed.trigger["CUSTOM_DATA"]["value"] == "product.price"
+    assert (added.event, added.trigger["SIGNAL"]) == ("AddToCart", "shop.basket_addition")
+    assert added.trigger["CUSTOM_DATA"]["contents"] == [
+        {"id": "line.product.sku", "quantity": "line.quantity"}
+    ]
+
+
+def test_a_signal_that_was_not_seen_does_not_stand_in_for_a_page_that_was():
+    moments = [
+        request("shop.product", "GET", 200, context={"product": MUG}, kwargs={"slug": "mug"}),
+        signal("shop.product_viewed", times=0, product=MUG),
+    ]
+    (viewed,) = propose(moments, "EUR")
+    assert viewed.trigger["ROUTE"] == "shop.product"
+
+
+def test_a_quantity_of_a_signal_s_own_is_found():
+    (added,) = propose([signal("shop.item_added_to_cart", product=MUG, quantity=2)], None)
+    assert added.trigger["CUSTOM_DATA"]["contents"] == [
+        {"id": "product.sku", "quantity": "quantity"}
+    ]
+
+
+def test_a_new_line_of_a_cart_is_put_into_it_where_nothing_else_says_so():
+    line = SimpleNamespace(pk=3, product=SimpleNamespace(sku="MUG"), quantity=2)
+    row = Moment(
+        on="model", name="shop.CartItem", roots={"instance": look(line)}, created=True, times=1
+    )
+    (added,) = propose([row], None)
+    assert (added.trigger["MODEL"], added.trigger["CREATED"]) == ("shop.CartItem", True)
+    assert added.trigger["CUSTOM_DATA"]["contents"] == [
+        {"id": "instance.product.sku", "quantity": "instance.quantity"}
+    ]
+    (added,) = propose([row, request("cart.add", kwargs={"sku": "M"})], None)
+    assert added.trigger["ROUTE"] == "cart.add"
+
+
+def test_a_signal_that_says_nothing_of_the_product_is_proposed_with_a_note():
+    viewed, added = propose([signal("shop.product_viewed"), signal("shop.cart_added")], None)
+    for proposal in (viewed, added):
+        assert "nothing in it says which product it is" in proposal.notes

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from capi_plugins import Event, configure
+from capi_plugins import Event, FinishedRequest, RequestContext, configure
 from capi_plugins.sandbox import Fault
 from capi_plugins.toml_file import read_toml
 
@@ -18,13 +18,13 @@ def shop(config, sandbox, tmp_path):
     """Makes shops whose events are written down; what is wrong with an answer is the sandbox's."""
     made = []
 
-    def make(**options):
+    def make(more_settings="", outbox=None, **options):
         more = f"""
         [CAPI]
         PAGE_VIEW = false
-        JOURNAL = "{tmp_path}/journal"
+        {more_settings}
         [CAPI.DELIVERY]
-        OUTBOX = "sqlite:///{tmp_path}/box/outbox.sqlite3"
+        OUTBOX = "{outbox or f"sqlite:///{tmp_path}/box/outbox.sqlite3"}"
         """
         made.append(configure(read_toml(config(sandbox.url, more=more, **options)), environ={}))
         return made[-1]
@@ -72,12 +72,14 @@ def test_an_order_is_found_by_its_number_its_event_and_its_buyer(explain, shop, 
 def test_a_refused_cookie_banner_and_a_duplicate_are_named(explain, shop):
     client = shop(consent="denied")
     order(client, "F1", **ADA)
+    client.close()
     (_, dropped) = told(explain("--json", "F1"))
     assert (dropped["stage"], dropped["destination"]) == ("dropped", "meta")
     assert dropped["reason"].startswith("no consent")
     client = shop()
     order(client, "F2", **ADA)
     order(client, "F2", **ADA)
+    client.close()
     reasons = [line.get("reason", "") for line in told(explain("--json", "F2"))]
     assert [reason for reason in reasons if reason.startswith("duplicate")]
 
@@ -93,18 +95,16 @@ def test_what_meta_answered_is_told(explain, shop, sandbox, until):
 
 
 def test_nobody_is_found_where_nothing_is_known(explain, shop):
-    order(shop(), "F1", **ADA)
+    client = shop()
+    order(client, "F1", **ADA)
+    client.close()
     result = explain("F9")
     assert result.returncode == 1
     assert b"Nothing is known of it" in result.stdout
 
 
-def test_without_a_journal_dead_letters_are_all_that_is_known(explain, config, sandbox, tmp_path):
-    more = f"""
-    [CAPI.DELIVERY]
-    OUTBOX = "sqlite:///{tmp_path}/box/outbox.sqlite3"
-    """
-    client = configure(read_toml(config(sandbox.url, more=more)), environ={})
+def test_without_a_journal_dead_letters_are_known_and_what_to_set(explain, shop, sandbox):
+    client = shop(more_settings="JOURNAL = false")
     sandbox.inject(Fault.error(100, 2804003, status=400, times=1))
     order(client, "F1", **ADA)
     client.flush()
@@ -114,7 +114,53 @@ def test_without_a_journal_dead_letters_are_all_that_is_known(explain, config, s
     assert "code 100/2804003" in letter["reason"]
     result = explain("F9")
     assert result.returncode == 1
-    assert b"CAPI['JOURNAL'] names no folder" in result.stdout.replace(b"\n", b" ")
+    text = b" ".join(result.stdout.split())
+    assert b"CAPI['JOURNAL'] is off. Take it out of the settings" in text
+
+
+def test_without_room_for_a_journal_it_is_told_what_to_set(explain, shop):
+    shop(outbox="memory")
+    result = explain("F9")
+    assert result.returncode == 1
+    text = b" ".join(result.stdout.split())
+    assert b"the outbox 'memory' has no room for it" in text
+    assert b"Set CAPI['JOURNAL'] to the absolute path of a folder" in text
+
+
+def test_a_dead_letter_that_was_written_down_is_told_once(explain, shop, sandbox):
+    client = shop()
+    sandbox.inject(Fault.error(100, 2804003, status=400, times=1))
+    order(client, "F1", **ADA)
+    client.flush()
+    client.close()
+    stages = [line["stage"] for line in told(explain("--json", "F1"))]
+    assert stages == ["captured", "fields left out", "given up"]
+
+
+def test_what_is_held_is_told_and_what_became_of_it(explain, shop):
+    def look(client, number, **cookies):
+        event = Event.from_dict({"event_name": "ViewContent", "event_id": f"look.{number}"})
+        cookies = {"_fbp": "fb.1.1700000000000.1234567890", **cookies}
+        context = RequestContext(
+            method="GET", url="https://shop.example/", client_user_agent="x", cookies=cookies
+        )
+        with client.request(lambda: context) as scope:
+            client.track(event)
+            client.finish(scope, FinishedRequest(method="GET", route="", path="/", status=200))
+
+    client = shop(consent="hold", sources=("onetrust",))
+    look(client, 1)
+    client.close()
+    lines = told(explain("--json", "look.1"))
+    assert [line["stage"] for line in lines] == ["captured", "held"]
+    assert b"held until the visitor decides" in explain("look.1").stdout
+    client = shop(consent="hold", sources=("onetrust",))
+    look(client, 2, OptanonConsent="groups=C0004%3A1", OptanonAlertBoxClosed="x")
+    client.flush()
+    client.close()
+    lines = told(explain("--json", "look.1"))
+    assert [line["stage"] for line in lines] == ["captured", "held", "released", "delivered"]
+    assert b"released, the visitor consented" in explain("look.1").stdout
 
 
 def test_a_forgotten_person_is_not_found_any_more(explain, shop, capi):

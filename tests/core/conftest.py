@@ -41,6 +41,8 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     every = [
         signals.event_captured,
         signals.event_dropped,
+        signals.event_held,
+        signals.event_released,
         signals.field_dropped,
         signals.delivered,
         signals.delivery_retried,

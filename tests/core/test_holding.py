@@ -85,6 +85,16 @@ def test_what_an_undecided_visitor_does_is_sent_once_the_visitor_consents(client
     assert post.events == []
     assert dropped(heard) == []
     browser.decides("yes")
+    told = [
+        (name, arguments["event"].event_id) for name, arguments in heard if "event" in arguments
+    ]
+    assert told[:4] == [
+        ("event_captured", "lead-1"),
+        ("event_held", "lead-1"),
+        ("event_captured", "lead-2"),
+        ("event_held", "lead-2"),
+    ]
+    assert sorted(told[4:]) == [("event_released", "lead-1"), ("event_released", "lead-2")]
     assert {event["id"] for event in post.events} == {"lead-1", "lead-2"}
     first = next(event for event in post.events if event["id"] == "lead-1")
     assert (first["time"], first["consent"]) == (1_799_999_000, "granted")

@@ -12,6 +12,8 @@ from tests.core.paper import OK
 NAMES = {
     "event_captured",
     "event_dropped",
+    "event_held",
+    "event_released",
     "field_dropped",
     "delivered",
     "delivery_retried",

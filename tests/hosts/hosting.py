@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.policy
 import fcntl
+import importlib.util
 import os
 import re
 import shutil
@@ -15,10 +16,21 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from capi_plugins.sandbox import Sandbox
 
 HERE = Path(__file__).parent
 LIMIT = 120.0
+PACKAGES = {
+    "allauth": ("allauth",),
+    "djstripe": ("djstripe",),
+    "oscar": ("oscar",),
+    "payments": ("payments",),
+    "registration": ("django_registration", "registration"),
+    "salesman": ("salesman",),
+    "wagtail": ("wagtail",),
+}
 SERVERS = {
     "gunicorn": [
         *("-m", "gunicorn", "served:application", "-b", "127.0.0.1:{port}"),
@@ -27,6 +39,14 @@ SERVERS = {
     "uvicorn": ["-m", "uvicorn", "served:asgi_application", "--port", "{port}"],
     "runserver": ["-m", "django", "runserver", "--noreload", "127.0.0.1:{port}"],
 }
+
+
+def needs(*names):
+    """Skip a test whose host apps are not installed: not all can be had for every Django."""
+    for name in names:
+        for package in PACKAGES.get(name, ()):
+            if importlib.util.find_spec(package) is None:
+                pytest.skip(f"{package} is not installed")
 
 
 def environment(name, folder, **more):
@@ -157,7 +177,8 @@ class Host:
 
 @contextlib.contextmanager
 def serving(name, root, scratch, *, server="gunicorn", variant="", capi="on"):
-    """Run a host app on a copy of its database."""
+    """Run a host app on a copy of its database; skip where its packages are not installed."""
+    needs(name)
     folder = scratch / name
     shutil.copytree(database(name, root), folder)
     with Sandbox() as sandbox:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections import Counter
 
 import pytest
 
 from capi_plugins.sandbox import Sandbox
+from tests.hosts import hosting
 from tests.hosts.walks import HOSTS, environment, run, served, settings_for, sha, visitor
 
 DJANGO = HOSTS / "plainshop"
@@ -228,6 +231,30 @@ def test_code_alone_tells_of_the_purchase_and_the_account(tmp_path):
     assert trigger["CUSTOM_DATA"]["contents"]["EACH"] == "instance.orderline_set.all"
     assert found["CompleteRegistration"]["trigger"]["MODEL"] == "auth.User"
     assert found["AddToCart"]["trigger"]["CUSTOM_DATA"]["content_ids"] == "kwargs.article_id"
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["code alone", "recorded"])
+def test_the_signals_of_a_shop_that_has_them_are_the_moments(hosts_root, tmp_path, recorded):
+    hosting.needs("oscar")
+    folder = tmp_path / "oscar"
+    shutil.copytree(hosting.database("oscar", hosts_root), folder)
+    environ = hosting.environment("oscar", folder)
+    if recorded:
+        with (
+            served(folder, environ, tmp_path, "-m", "django", *RECORD) as recording,
+            visitor(recording.url) as browser,
+        ):
+            page = browser.get("/catalogue/dune_1/")
+            token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+            added = {"quantity": 2, "csrfmiddlewaretoken": token}
+            assert browser.post("/basket/add/1/", data=added).status_code == 200
+        found = json.loads(recording.said)
+    else:
+        found = json.loads(run(folder, environ, "-m", "django", "capi", "discover", "--json"))
+    proposed = by_event(found)
+    for event, trigger in (("ViewContent", "oscar[0]"), ("AddToCart", "oscar[2]")):
+        assert (proposed[event]["state"], proposed[event]["where"]) == ("covered", trigger)
+    assert [proposal["event"] for proposal in found["proposals"]].count("AddToCart") == 1
 
 
 def test_the_python_that_is_printed_can_be_pasted(tmp_path):

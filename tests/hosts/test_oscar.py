@@ -178,6 +178,52 @@ def test_a_customer_registers_and_buys(shop, visit):
     assert registered["user_data"]["external_id"] == purchase["user_data"]["external_id"]
 
 
+def start_checkout(visitor, option, email, **fields):
+    visitor.get("/checkout/")
+    form = {"username": email, "options": option, **fields}
+    return visitor.follow(visitor.post("/checkout/", **form))
+
+
+def look_at_basket_and_go_on(visitor):
+    visitor.get("/basket/")
+    visitor.follow(visitor.get("/checkout/", expect=302))
+
+
+def test_who_registers_in_the_checkout_starts_it_once(shop, visit):
+    newcomer = visit(shop)
+    put_into_basket(newcomer, EMMA, 2, 1)
+    page = start_checkout(newcomer, "new", "late@example.com")
+    form = {"email": "late@example.com", "password1": "secret-pass-1", "password2": "secret-pass-1"}
+    onward = re.search(r'name="redirect_url" value="([^"]+)"', page.text)[1]
+    newcomer.follow(newcomer.post("/accounts/register/", **form, redirect_url=onward))
+    look_at_basket_and_go_on(newcomer)
+    give_address(newcomer)
+    place_order(newcomer)
+    assert newcomer.counts() == {
+        "ViewContent": 1,
+        "AddToCart": 1,
+        "InitiateCheckout": 1,
+        "CompleteRegistration": 1,
+        "Login": 1,
+        "AddPaymentInfo": 1,
+        "Purchase": 1,
+    }
+
+
+def test_who_signs_in_in_the_checkout_starts_it_once(shop, visit):
+    customer = visit(shop)
+    put_into_basket(customer, DUNE, 1, 1)
+    email = "customer@shop.example"
+    start_checkout(customer, "existing", email, password="secret-pass-1")
+    look_at_basket_and_go_on(customer)
+    give_address(customer)
+    place_order(customer)
+    put_into_basket(customer, DUNE, 1, 1)
+    look_at_basket_and_go_on(customer)
+    assert customer.counts()["InitiateCheckout"] == 2
+    assert customer.counts()["Purchase"] == 1
+
+
 def test_signing_in_is_one_login(shop, visit):
     customer = visit(shop)
     sign_in(customer, "customer")

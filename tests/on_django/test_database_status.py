@@ -155,3 +155,18 @@ def test_a_database_that_is_down_is_an_error_of_check_and_of_status(manage, tabl
     done = manage("capi", "forget", "--email", "ada@example.com", tables=tables)
     assert done.returncode == 1
     assert done.stderr.endswith("Nothing was removed, try again.\n")
+
+
+def test_what_became_of_an_event_is_known_to_every_process_without_any_setting(manage):
+    assert manage("shell", "-v", "0", "-c", LEAD).returncode == 0
+    waiting = manage("capi", "explain", "ada@example.com")
+    assert waiting.returncode == 1
+    assert "captured: by track()" in manage("capi", "explain", "1").stdout
+    assert manage("capi", "deliver", "--once").returncode == 0
+    done = manage("capi", "explain", "ada@example.com", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["stage"] for line in lines] == ["captured", "delivered"]
+    assert "ada@example.com" not in done.stdout
+    assert manage("capi", "forget", "--email", "ada@example.com").returncode == 0
+    assert manage("capi", "explain", "ada@example.com").returncode == 1

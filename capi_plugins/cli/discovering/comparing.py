@@ -72,5 +72,6 @@ def _adds(proposed: dict[str, Any], trigger: Trigger) -> Iterator[str]:
     for group in _GROUPS:
         said = getattr(trigger, group.lower())
         for name, path in proposed.get(group, {}).items():
-            if name not in said:
+            # A list of products with their numbers has their ids too.
+            if name not in said and not (name == "content_ids" and "contents" in said):
                 yield f"{group}.{name}: {path}"

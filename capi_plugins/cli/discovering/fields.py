@@ -104,7 +104,7 @@ def _each(shape: Shape, path: str, prefer: str) -> dict[str, Any] | None:
             return {"EACH": path, "id": "key", "quantity": "item"}
         found = {"EACH": path, "id": product_key(item, "item", prefer) or "key"}
     else:
-        key = _line_key(item, prefer)
+        key = line_key(item, "item", prefer)
         if key is None:
             return None
         found = {"EACH": path, "id": key}
@@ -116,10 +116,16 @@ def _each(shape: Shape, path: str, prefer: str) -> dict[str, Any] | None:
     return {**found, "item_price": price} if price else found
 
 
-def _line_key(item: Shape, prefer: str) -> str | None:
-    """The product of a line; the line's own key is the last that may be meant."""
+def line_key(line: Shape, start: str, prefer: str) -> str | None:
+    """Find the product of a line; the line's own key is the last that may be meant.
+
+    Args:
+        line: The line of a cart or an order.
+        start: The path of that.
+        prefer: What products are told by.
+    """
     own = {"id", "pk", "uuid"}
     rest = Shape(
-        kind="object", fields={name: f for name, f in item.fields.items() if name not in own}
+        kind="object", fields={name: f for name, f in line.fields.items() if name not in own}
     )
-    return product_key(rest, "item", prefer) or product_key(item, "item", prefer)
+    return product_key(rest, start, prefer) or product_key(line, start, prefer)

@@ -14,11 +14,13 @@ from capi_plugins.cli.discovering.words import (
     CHECKOUT,
     CONTACT,
     DONE,
+    GOODS,
     ORDERING,
     ORDERS,
     REGISTER,
     SEARCH,
     TAKE_AWAY,
+    VIEWED,
     WISHLIST,
     rank,
     snake,
@@ -54,6 +56,44 @@ def is_adding(moment: Moment) -> bool:
         return False
     named = bool(said & CART) and not said & CHECKOUT
     return named and (bool(said & ADD) or product_of(moment) is not None)
+
+
+def is_added(moment: Moment) -> bool:
+    """Whether a signal or a new row says that something was put into the cart."""
+    said = words_of(moment.name.rpartition(".")[2])
+    if said & TAKE_AWAY or not said & CART:
+        return False
+    if moment.on == "signal":
+        return bool(said & ADD)
+    lines = said & {"line", "item", "entry", "product"}
+    return moment.on == "model" and moment.created and bool(lines)
+
+
+def goods_of(moment: Moment) -> str | None:
+    """Find the product that a signal is sent with, or the line of a cart that names one."""
+    if moment.on == "model":
+        return "instance"
+    told = [name for name in sorted(moment.roots) if name != "sender"]
+    products = [name for name in told if snake(name) in GOODS]
+    return next((name for name in (*products, *told) if words_of(name) & (GOODS | {"line"})), None)
+
+
+def is_viewed(moment: Moment) -> bool:
+    """Whether a signal says that somebody looked at a product."""
+    said = words_of(moment.name.rpartition(".")[2])
+    return moment.on == "signal" and bool(said & GOODS) and bool(said & VIEWED)
+
+
+def guessed_roots(path: str) -> frozenset[str]:
+    """Say what a signal is likely to be sent with, by names: that is written down nowhere.
+
+    Args:
+        path: The dotted path of the signal.
+    """
+    said = words_of(path.rpartition(".")[2])
+    if said & {"registered", "signed", "registration"}:
+        return said | {"user"}
+    return said | {"product"} if said & CART and said & ADD else said
 
 
 def product_of(moment: Moment, prefer: str = "sku") -> str | None:

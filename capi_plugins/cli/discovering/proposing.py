@@ -10,9 +10,10 @@ import attrs
 from capi_plugins.cli.discovering import fields, funnel
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment
-from capi_plugins.cli.discovering.words import rank
+from capi_plugins.cli.discovering.words import GOODS, rank
 
 _PRODUCT = {"content_type": {"VALUE": "product"}}
+_NO_PRODUCT = "nothing in it says which product it is"
 _CARTS = ("cart", "basket", "bag", "order")
 ORDER = (
     *("ViewContent", "Search", "AddToWishlist", "AddToCart", "InitiateCheckout", "Purchase"),
@@ -55,19 +56,21 @@ class _Proposing:
         self._prefer = self._product_key()
 
     def all(self) -> Iterator[Proposal]:
-        for moment in self._those(lambda moment: funnel.viewed(moment) is not None):
+        pages = self._those(lambda moment: funnel.viewed(moment) is not None)
+        for moment in _first_way(self._those(funnel.is_viewed)[:1], pages):
             yield self._view(moment)
         for moment in self._those(lambda moment: funnel.searched(moment) is not None):
             path = funnel.searched(moment) or ""
             # Such a page is asked for without words as well.
             when = {path: {"EMPTY": False}}
             yield self._made("Search", moment, when=when, custom_data={"search_string": path})
-        for event, matches in (
-            ("AddToWishlist", funnel.is_wishing),
-            ("AddToCart", funnel.is_adding),
-        ):
-            for moment in self._those(matches):
-                yield self._add(event, moment)
+        for moment in self._those(funnel.is_wishing):
+            yield self._add("AddToWishlist", moment)
+        added = self._those(funnel.is_added)
+        signals = [moment for moment in added if moment.on == "signal"][:1]
+        rows = [moment for moment in added if moment.on == "model"][:1]
+        for moment in _first_way(signals, self._those(funnel.is_adding), rows):
+            yield self._add("AddToCart", moment)
         for moment in sorted(self._those(funnel.is_checkout), key=_fullness)[:1]:
             yield self._checkout(moment)
         bought = [(found, m) for m in self._moments if (found := funnel.bought(m))]
@@ -97,8 +100,13 @@ class _Proposing:
         return "sku"
 
     def _view(self, moment: Moment) -> Proposal:
-        name = funnel.viewed(moment) or ""
-        shape, path = moment.roots["context"].fields[name], f"context.{name}"
+        if moment.on == "signal":
+            path = funnel.goods_of(moment)
+            if path is None:
+                return self._made("ViewContent", moment, custom_data=_PRODUCT, notes=(_NO_PRODUCT,))
+        else:
+            path = f"context.{funnel.viewed(moment)}"
+        shape = _at(moment, path)
         found = {
             "content_ids": fields.product_key(shape, path, self._prefer),
             **_PRODUCT,
@@ -109,16 +117,33 @@ class _Proposing:
         return self._made("ViewContent", moment, custom_data=self._priced(found, shape, path))
 
     def _add(self, event: str, moment: Moment) -> Proposal:
-        path = funnel.product_of(moment, self._prefer)
-        moment = attrs.evolve(moment, method=moment.method or "POST")
+        if moment.on == "request":
+            path = funnel.product_of(moment, self._prefer)
+            quantity = funnel.quantity_of(moment)
+            moment = attrs.evolve(moment, method=moment.method or "POST")
+        else:
+            path, quantity = self._put(moment)
         data: dict[str, Any] = dict(_PRODUCT)
-        quantity = funnel.quantity_of(moment)
         if path and quantity:
             data["contents"] = [{"id": path, "quantity": quantity}]
         elif path:
             data["content_ids"] = path
-        notes = () if path else ("nothing in the request says which product it is",)
+        notes = () if path else (_NO_PRODUCT,)
         return self._made(event, moment, custom_data=data, notes=notes)
+
+    def _put(self, moment: Moment) -> tuple[str | None, str | None]:
+        """Find which product a signal or a row is about, and how many of it."""
+        start = funnel.goods_of(moment)
+        if start is None:
+            return None, None
+        shape = moment.roots[start]
+        number = moment.roots.get("quantity")
+        if number is not None and number.kind in {"number", "digits"}:
+            quantity: str | None = "quantity"
+        else:
+            quantity = fields.find("quantity", shape, start, 1) if start not in GOODS else None
+        key = fields.product_key if start in GOODS else fields.line_key
+        return key(shape, start, self._prefer), quantity
 
     def _checkout(self, moment: Moment) -> Proposal:
         found = funnel.subject(moment, _CARTS)
@@ -242,6 +267,16 @@ def _at(moment: Moment, path: str) -> Shape:
     for name in rest:
         shape = shape.fields[name]
     return shape
+
+
+def _first_way(*ways: Sequence[Moment]) -> Sequence[Moment]:
+    """Choose one of several ways to see the same thing: two would make every event twice.
+
+    Args:
+        *ways: Moments that tell of it, the best first; what was seen is better than what was not.
+    """
+    seen = [[moment for moment in way if moment.times] for way in ways]
+    return next((way for way in (*seen, *ways) if way), ())
 
 
 def _fullness(moment: Moment) -> tuple[int, int]:

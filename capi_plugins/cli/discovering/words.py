@@ -86,10 +86,12 @@ ORDERS = (
 """Names of models that stand for a purchase, best first."""
 
 CART = frozenset("cart basket bag trolley".split())
-ADD = frozenset("add put insert create new plus".split())
+ADD = frozenset("add added adding addition put insert inserted create created new plus".split())
+GOODS = frozenset("product item article book course variant".split())
+VIEWED = frozenset("viewed view seen shown visited".split())
 TAKE_AWAY = frozenset(
-    "remove delete clear update empty minus change increase decrease apply coupon "
-    "coupons voucher vouchers".split()
+    "remove removed removal delete deleted clear update empty minus change increase decrease "
+    "apply coupon coupons voucher vouchers".split()
 )
 CHECKOUT = frozenset("checkout kasse caisse pay payment".split())
 ORDERING = frozenset("order orders purchase booking".split())

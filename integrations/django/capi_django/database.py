@@ -49,14 +49,25 @@ def connected(alias: str) -> Iterator[None]:
     Args:
         alias: Name of the database.
     """
-    connection = connections[alias]
-    opened = connection.connection is None
-    try:
-        if connection.in_atomic_block:
+    with borrowed(alias):
+        if connections[alias].in_atomic_block:
             with transaction.atomic(using=alias):
                 yield
         else:
             yield
+
+
+@contextlib.contextmanager
+def borrowed(alias: str) -> Iterator[None]:
+    """Close a connection that was opened for this: idle threads hold none.
+
+    Args:
+        alias: Name of the database.
+    """
+    connection = connections[alias]
+    opened = connection.connection is None
+    try:
+        yield
     finally:
         if opened and not connection.in_atomic_block:
             connection.close()

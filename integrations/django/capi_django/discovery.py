@@ -17,6 +17,7 @@ from django.db import models
 from django.dispatch import Signal
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from capi_plugins.cli.discovering.funnel import guessed_roots
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
 from capi_plugins.cli.discovering.words import (
@@ -26,7 +27,6 @@ from capi_plugins.cli.discovering.words import (
     rank,
     snake,
     understood,
-    words_of,
 )
 
 _NOT_THEIRS = ("django.", "capi_django", "rest_framework")
@@ -162,14 +162,8 @@ def _paid(model: type[models.Model]) -> dict[str, Any]:
 
 
 def _signal(path: str, rows: dict[type[models.Model], Shape]) -> Moment:
-    # What it is sent with is not written down; a signal about an order most likely brings one.
-    said = words_of(path.rpartition(".")[2])
-    user = {"user"} if said & {"registered", "signed", "registration"} else set()
-    roots = {
-        name: shape
-        for model, shape in rows.items()
-        if (name := snake(model.__name__)) in said | user
-    }
+    likely = guessed_roots(path)
+    roots = {name: shape for row, shape in rows.items() if (name := snake(row.__name__)) in likely}
     return Moment(on="signal", name=path, roots=roots)
 
 

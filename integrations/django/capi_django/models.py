@@ -134,6 +134,24 @@ class ShopperContext(models.Model):
         return self.key
 
 
+class JournalChunk(models.Model):
+    """Lines of the journal, written together: JSON lines, compressed with zlib."""
+
+    at: models.Field[float, float] = models.FloatField(db_index=True)
+    browsing: models.Field[bool, bool] = models.BooleanField()
+    size: models.Field[int, int] = models.PositiveIntegerField()
+    lines: models.Field[bytes | memoryview, bytes | memoryview] = models.BinaryField()
+
+    class Meta:
+        """How Django calls and finds it."""
+
+        verbose_name = "part of the journal"
+        verbose_name_plural = "parts of the journal"
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class HeldEvent(models.Model):
     """An event of a visitor who has not decided yet; see ``capi_plugins.held_store``.
 

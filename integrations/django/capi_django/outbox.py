@@ -22,10 +22,13 @@ from django.db import connections, transaction
 
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
+from capi_django.database import borrowed
 from capi_django.held_store import DatabaseHeldStore
+from capi_django.journal import make_journal
 from capi_django.leases import Leases, Write
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
 from capi_django.reach import Reach
+from capi_plugins.journal import Journal
 from capi_plugins.outbox.base import (
     RETENTION,
     DeadLetter,
@@ -88,6 +91,11 @@ class DatabaseOutbox:
         return DatabaseHeldStore(self._alias)
 
     @property
+    def journal(self) -> Journal:
+        """What became of events, in the same database or beside it; see ``KeepsJournal``."""
+        return make_journal(self._alias)
+
+    @property
     def durable(self) -> bool:
         """Whether deliveries outlive the process: but for those the database did not take."""
         return not self._overflow.waiting_for()
@@ -130,7 +138,7 @@ class DatabaseOutbox:
         if not deliveries and not withdrawn:
             return Stored()
         try:
-            with self._reach.borrowed():
+            with borrowed(self._alias):
                 self._reach.ready()
                 connection = connections[self._alias]
                 inside = connection.in_atomic_block or not connection.get_autocommit()
@@ -191,7 +199,7 @@ class DatabaseOutbox:
         budget: float,  # noqa: ARG002
     ) -> None:
         try:
-            with self._reach.borrowed():
+            with borrowed(self._alias):
                 self._reach.ready()
                 with transaction.atomic(using=self._alias):
                     now = self._clock()
@@ -204,7 +212,7 @@ class DatabaseOutbox:
 
     def _known(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         try:
-            with self._reach.borrowed():
+            with borrowed(self._alias):
                 self._reach.ready()
                 known = self._rows.known(map(identity, deliveries), self._clock())
         except Exception as error:
@@ -227,7 +235,7 @@ class DatabaseOutbox:
         owner = uuid.uuid4().hex
         self._leases.pay()
         try:
-            with self._reach.borrowed():
+            with borrowed(self._alias):
                 if self._owed:
                     owed = set(self._owed)
                     self._rows.remove(owed, [self._me])
@@ -242,7 +250,7 @@ class DatabaseOutbox:
             # Out of memory, a thread that is ended, or a database that is away: what nobody gets
             # is free at once, or when its lease is over.
             self._leases.give_up(owner)
-            with contextlib.suppress(Exception), self._reach.borrowed():
+            with contextlib.suppress(Exception), borrowed(self._alias):
                 self._rows.release(destination, owner)
             raise
 
@@ -251,7 +259,7 @@ class DatabaseOutbox:
         in_memory, rest = self._overflow.remaining(deliveries)
         if not rest:
             return in_memory
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             left = self._rows.owned({item.key for item in rest if item.key}, self._leases.owners)
         return [*in_memory, *(item for item in rest if item.key in left)]
 
@@ -270,11 +278,11 @@ class DatabaseOutbox:
         self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
 
     def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
-        def borrowed(keys: Collection[int], owners: Collection[str]) -> None:
-            with self._reach.borrowed():
+        def settled(keys: Collection[int], owners: Collection[str]) -> None:
+            with borrowed(self._alias):
                 write(keys, owners)
 
-        self._leases.settle(deliveries, borrowed)
+        self._leases.settle(deliveries, settled)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due.
@@ -284,7 +292,7 @@ class DatabaseOutbox:
         in_memory = self._overflow.next_due(destination)
         if in_memory is not None:
             return in_memory
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             self._prune()
             due, left = self._rows.next_due(destination, self._leases.owners)
         if due is None and left is not None:
@@ -296,7 +304,7 @@ class DatabaseOutbox:
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits that is not in flight from here."""
         names = set(self._overflow.waiting_for())
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             self._prune()
             waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
             names.update(waiting.order_by().values_list("destination", flat=True).distinct())
@@ -312,7 +320,7 @@ class DatabaseOutbox:
         """Count what is stored, by all processes, and what this one keeps in memory."""
         memory = self._overflow.stats()
         try:
-            with self._reach.borrowed():
+            with borrowed(self._alias):
                 self._reach.ready()
                 waiting, dead, oldest = self._rows.stats()
         except Exception as error:
@@ -328,52 +336,52 @@ class DatabaseOutbox:
 
     def post(self, standing: Standing) -> None:
         """Tell the other processes of a destination; see ``Noticeboard.post``."""
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             noticeboard.post(self._alias, standing)
 
     def probe(self, standing: Standing, *, until: float) -> bool:
         """Be the one who tries a stopped destination; see ``Noticeboard.probe``."""
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             return noticeboard.probe(self._alias, standing, until)
 
     def standings(self) -> Sequence[Standing]:
         """Return what is known of the destinations; see ``Noticeboard.standings``."""
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             return noticeboard.standings(self._alias)
 
     # ------------------------------------------------------------------ dead letters, erasure
 
     def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
         """Return the dead letters that died last; see ``Outbox.dead_letters``."""
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             letters = self._rows.letters.order_by("-died_at", "-id")[:limit]
             return tuple(dead_letter(row) for row in letters)
 
     def replay(self, keys: Collection[int]) -> int:
         """Have dead letters tried again; see ``Outbox.replay``."""
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             return self._rows.replay(keys, self._clock())
 
     def drop(self, keys: Collection[int]) -> int:
         """Remove dead letters for good; see ``Outbox.drop``."""
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             return self._rows.drop(keys)
 
     def forget(self, needles: Sequence[str]) -> int:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         removed = self._overflow.forget(needles)
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             return removed + self._rows.forget(needle.encode() for needle in needles if needle)
 
     def close(self) -> None:
         """Give back what is in flight."""
         self._overflow.close(_CLOSE_SECONDS)
         keys, owners = self._leases.close()
-        with contextlib.suppress(Exception), self._reach.borrowed():
+        with contextlib.suppress(Exception), borrowed(self._alias):
             self._rows.postpone(keys, owners, due=0, attempt=False)
 
     def _prolong(self, keys: Collection[int], owners: Collection[str]) -> None:
-        with self._reach.borrowed():
+        with borrowed(self._alias):
             self._rows.prolong(keys, owners)
 
 

@@ -1,12 +1,8 @@
-"""Whether the outbox's database can be used at the moment, and connections that are borrowed."""
+"""Whether the outbox's database can be used at the moment."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
-
-from django.db import connections
 
 from capi_django.database import missing_tables
 from capi_django.models import WaitingDelivery
@@ -55,14 +51,3 @@ class Reach:
         self._trouble = error
         self._trouble_until = time.monotonic() + _AGAIN
         return error
-
-    @contextlib.contextmanager
-    def borrowed(self) -> Iterator[None]:
-        """Close a connection that was opened for this: idle threads hold none."""
-        connection = connections[self._alias]
-        opened = connection.connection is None
-        try:
-            yield
-        finally:
-            if opened and not connection.in_atomic_block:
-                connection.close()

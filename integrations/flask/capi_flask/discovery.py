@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 from capi_flask.signals import defined_signals
+from capi_plugins.cli.discovering.funnel import guessed_roots
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
 from capi_plugins.cli.discovering.words import (
@@ -17,7 +18,6 @@ from capi_plugins.cli.discovering.words import (
     rank,
     snake,
     understood,
-    words_of,
 )
 
 _DEPTH = 3
@@ -125,12 +125,8 @@ def _row(cls: type, shape: Shape) -> Moment:
 
 
 def _signal(path: str, rows: dict[type, Shape]) -> Moment:
-    # What it is sent with is not written down; a signal about an order most likely brings one.
-    said = words_of(path.rpartition(".")[2])
-    user = {"user"} if said & {"registered", "signed", "registration"} else set()
-    roots = {
-        name: shape for cls, shape in rows.items() if (name := snake(cls.__name__)) in said | user
-    }
+    likely = guessed_roots(path)
+    roots = {name: shape for row, shape in rows.items() if (name := snake(row.__name__)) in likely}
     return Moment(on="signal", name=path, roots=roots)
 
 

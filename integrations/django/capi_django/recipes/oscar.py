@@ -82,7 +82,8 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "ON": "signal",
             "SIGNAL": "oscar.apps.checkout.signals.start_checkout",
             "EVENT": "InitiateCheckout",
-            "EVENT_ID": "request.basket.id",
+            # Who signs in on the way gets another basket, and the lines move there.
+            "EVENT_ID": "request.basket.all_lines.first.id",
             "USER_DATA": {"email": ["email", "request.user.email"]},
             "CUSTOM_DATA": _BASKET,
         },
