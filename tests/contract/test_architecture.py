@@ -183,6 +183,7 @@ LAYERS = [
         "insight",
         "celery_nudge",
         "bridge",
+        "host_answer",
         "nudging",
         "receiving",
     },
