@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -18,6 +18,7 @@ from capi_plugins.browser import (
 )
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Payload
+from capi_plugins.outbox.base import Delivery
 from capi_plugins.settings import BrowserSettings
 from capi_plugins.site import load_suffixes
 
@@ -87,6 +88,7 @@ class BrowserHalf:
         context: RequestContext,
         lacking: Lacking,
         processed: Sequence[Processed],
+        released: Sequence[Delivery] = (),
         *,
         page: bool,
     ) -> BrowserAnswer:
@@ -96,6 +98,7 @@ class BrowserHalf:
             context: The visitor's request.
             lacking: The cookies it lacks.
             processed: What became of the request's events.
+            released: What was held until the visitor agreed, and was queued just now.
             page: Whether the answer is a page that may have code in it. If not, its events wait for
                 the next page.
         """
@@ -109,19 +112,22 @@ class BrowserHalf:
         script = ""
         if self.settings.pixel:
             held = context.cookies.get(CARRIER, "")
-            events = [*uncarried(held), *self._twins(own)]
+            sent = [(each.destination, Payload(body=each.payload)) for each in released]
+            sent += [(each.destination or "", each.payload) for each in own if each.payload]
+            twins = list(self._twins(sent))
+            events = [*uncarried(held), *twins]
             if show:
                 script = self._script(known, events)
                 if held:
                     cookies.append(_carrier(context, ""))
-            elif own and events and context.cookies:
+            elif twins and context.cookies:
                 cookies.append(_carrier(context, carried(events)))
         return BrowserAnswer(cookies=tuple(cookies), script=script)
 
-    def _twins(self, own: Sequence[Processed]) -> Iterator[BrowserEvent]:
-        for item in own:
-            destination = self._destinations.get(item.destination or "")
-            if destination and item.payload and (twin := destination.browser_event(item.payload)):
+    def _twins(self, sent: Iterable[tuple[str, Payload]]) -> Iterator[BrowserEvent]:
+        for name, payload in sent:
+            destination = self._destinations.get(name)
+            if destination and (twin := destination.browser_event(payload)):
                 yield twin
 
     def _script(

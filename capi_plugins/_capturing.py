@@ -231,24 +231,26 @@ class Capturing:
             results[at] = attrs.evolve(results[at], held=None, reason=reason)
         return results
 
-    def release(self, context: RequestContext) -> bool:
+    def release(self, context: RequestContext) -> tuple[bool, Sequence[Delivery]]:
         """Queue what was held until the visitor of a request decided, or drop it.
 
         Args:
             context: The request.
 
         Returns:
-            Whether nothing of that is left to be done.
+            Whether nothing of that is left to be done, and what was queued.
         """
         decided = self._holding.decided(context)
         queued = [(event_of(held), delivery) for held, delivery in decided.released]
         gone = [held for held, _ in decided.dropped]
         for held, reason in decided.dropped:
             self.dropped(event_of(held), held.destination, reason)
-        stored = False
+        stored = not queued
+        twice: Sequence[tuple[Event, Delivery]] = ()
         try:
             # First there, then not here: whoever dies in between has them in both.
-            stored = not queued or self._queue(queued, ())[0]
+            if queued:
+                stored, twice = self._queue(queued, ())
         except Exception as error:
             self._client.failed("queueing", error)
         if stored:
@@ -263,7 +265,9 @@ class Capturing:
         else:
             self._holding.ask_again(context)
         self._holding.remove(gone)
-        return stored and decided.known
+        known = {id(delivery) for _, delivery in twice}
+        new = [delivery for _, delivery in queued if stored and id(delivery) not in known]
+        return stored and decided.known, new
 
     def dropped(self, event: Event | None, destination: str | None, reason: str) -> None:
         """Tell that an event, or what one destination would have got of it, is not sent.

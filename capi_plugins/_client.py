@@ -257,7 +257,9 @@ class Client:
         try:
             if self.active:
                 context = scope.context
-                return self.browser.answer(context, scope.lacking, processed, page=page)
+                return self.browser.answer(
+                    context, scope.lacking, processed, scope.released, page=page
+                )
         except Exception as error:
             self.failed("the browser half", error)
         return BrowserAnswer()

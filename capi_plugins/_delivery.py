@@ -7,11 +7,12 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
+from capi_plugins._removing import Removing
 from capi_plugins._worker import Worker
 from capi_plugins.context_store import ContextStore, MemoryContextStore
 from capi_plugins.held_store import HeldStore, MemoryHeldStore
@@ -60,6 +61,7 @@ class Nudger(Protocol):
 class _Process:
     def __init__(self, outbox: Outbox, worker: Worker, nudger: Nudger | None) -> None:
         self.outbox = outbox
+        self.removing = Removing(outbox, beside=lambda: not _threads_stand_still())
         # Asked once: on older interpreters the answer costs more than building an event.
         self.transactional = outbox if isinstance(outbox, TransactionalOutbox) else None
         self.worker = worker
@@ -226,6 +228,14 @@ class Delivering:
         """Where this process holds events of visitors who have not decided."""
         return self._process().held
 
+    def withdraw(self, wanted: Mapping[str, Collection[str]]) -> None:
+        """Remove what waits for a visitor who withdrew consent; as far as it did not leave yet.
+
+        Args:
+            wanted: Texts by which the visitor's payloads are found, by destination.
+        """
+        self._process().removing.remove(wanted)
+
     def serve(self, over: Callable[[], bool], *, once: bool = False) -> None:
         """Send what all processes of the outbox put, and do nothing else.
 
@@ -260,6 +270,7 @@ class Delivering:
             return 0
         if process.nudger is not None:
             process.nudger.close(timeout)
+        process.removing.close(timeout)
         waiting = process.worker.close(timeout)
         process.outbox.close()
         return waiting

@@ -226,7 +226,7 @@ class Holding:
         if not keys:
             return released, dropped
         user, now = visitor_keys(context).get("user"), self._clock()
-        for held in self._store().find(keys):
+        for held in sorted(self._store().find(keys), key=lambda held: held.at):
             if held.until < now:
                 dropped.append((held, self._over))
                 continue

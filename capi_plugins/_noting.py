@@ -98,7 +98,7 @@ class Noting:
         try:
             if not (self._client.active and self._holding.active):
                 return
-            over = self._capturing.release(scope.context)
+            over, scope.released = self._capturing.release(scope.context)
             if cookie := self._holding.cookie(scope.context, processed, over=over):
                 scope.cookies.append(cookie)
         except Exception as error:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _DAY = 86_400.0
 _MOST_KNOWN = 4_096
 _MOST_URL = 1_024
+_REFUSAL_KNOWN = 60.0
 _REST_AFTER_TROUBLE = 1.0
 # Somebody looks at a page: what a plugin is asked about that decides by the event.
 _ANY_EVENT = "PageView"
@@ -164,6 +165,8 @@ class Remembering:
             return
         refused = Consent.DENIED in decided.values()
         changed = self._changed(told, with_browser=bool(fresh or about or refused))
+        if refused and changed:
+            changed = self._withdrawn(told, context, changed)
         if not (changed or fresh or about):
             return
         users = [context.user]
@@ -172,7 +175,59 @@ class Remembering:
         told = attrs.evolve(told, url=_short(told.url), people=self._people(users))
         oldest = self._clock() - self._seconds
         self._contexts().keep(told, replace={*changed, *fresh}, add=about, oldest=oldest)
-        for key in changed:
+        self._note_known(changed, told)
+
+    def _withdrawn(
+        self, told: ShopperContext, context: RequestContext, changed: Sequence[str]
+    ) -> list[str]:
+        """Have removed what waits for somebody who refuses now, and did not before.
+
+        Returns:
+            The keys under which the refusal is not kept yet.
+        """
+        found = self._find(list(told.visitor.values()))
+        before = found.values()
+        # Of who never agreed nothing waits, and nothing is looked for. Without anything kept, the
+        # cookie tells: who never agreed has none of ours.
+        unknown = not found and "_fbp" in context.cookies
+        names = [
+            name
+            for name, consent in told.consents.items()
+            if consent is Consent.DENIED
+            and (unknown or any(self._may_have_sent(each, name) for each in before))
+        ]
+        if names:
+            self._client.delivering.withdraw(
+                {name: self._traces(name, context, before) for name in names}
+            )
+        now = _fingerprint(told)
+        kept = {
+            key
+            for key in changed
+            if key in found
+            and _fingerprint(found[key]) == now
+            and found[key].at > told.at - _DAY / 2
+        }
+        self._note_known(kept, told)
+        return [key for key in changed if key not in kept]
+
+    def _may_have_sent(self, kept: ShopperContext, name: str) -> bool:
+        return kept.consents.get(name, self._default) is not Consent.DENIED
+
+    def _traces(
+        self, name: str, context: RequestContext, before: Iterable[ShopperContext]
+    ) -> list[str]:
+        """Tell how a visitor stands in payloads: now, and in what was kept."""
+        destination = self._client.destinations[name]
+        found = [*destination.hashes_of(context.user), *destination.browser_traces(context)]
+        for kept in before:
+            found += kept.people
+            if kept.fbp:
+                found += destination.browser_traces(RequestContext(cookies={"_fbp": kept.fbp}))
+        return list(dict.fromkeys(found))
+
+    def _note_known(self, keys: Iterable[str], told: ShopperContext) -> None:
+        for key in keys:
             self._known.pop(key, None)
             self._known[key] = (_fingerprint(told), told.at)
         while len(self._known) > _MOST_KNOWN:
@@ -204,14 +259,20 @@ class Remembering:
 
     def _changed(self, told: ShopperContext, *, with_browser: bool) -> list[str]:
         """Choose the keys of the visitor under which something new is to be kept."""
-        keys = [key for kind, key in told.visitor.items() if kind != "fbp" or with_browser]
+        keys = [
+            key
+            for kind, key in told.visitor.items()
+            # What was said of a browser once may be the contrary by now.
+            if kind != "fbp" or with_browser or key in self._known
+        ]
         now = _fingerprint(told)
+        # Another process may have kept that the visitor agreed in the meantime.
+        refused = Consent.DENIED in told.consents.values()
+        oldest = told.at - (_REFUSAL_KNOWN if refused else _DAY / 2)
         return [
             key
             for key in keys
-            if (before := self._known.get(key)) is None
-            or before[0] != now
-            or before[1] < told.at - _DAY / 2
+            if (before := self._known.get(key)) is None or before[0] != now or before[1] < oldest
         ]
 
     def _decisions(self, event: Event, context: RequestContext) -> dict[str, Consent]:

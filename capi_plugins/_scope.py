@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -67,6 +67,7 @@ class RequestScope:
         self.open = True
         self.lacking: Lacking = {}
         self.cookies: list[Cookie] = []
+        self.released: Sequence[Delivery] = ()
         self._factory = context_factory
         self._context: RequestContext | None = None
 

@@ -127,7 +127,8 @@ class MemoryHeldStore:
     def __init__(self, most: int = MOST_IN_MEMORY) -> None:
         self._most = most
         self._held: dict[str, HeldEvent] = {}
-        self._visitors: dict[str, set[str]] = {}
+        # Keys of each visitor, in the order in which they came.
+        self._visitors: dict[str, dict[str, None]] = {}
         # What had to make room, until somebody asks.
         self._gone: collections.deque[HeldEvent] = collections.deque(maxlen=1_000)
         self._lock = threading.Lock()
@@ -138,7 +139,7 @@ class MemoryHeldStore:
             new, refused = room_for(events, self._visitors)
             for event in new:
                 self._held[event.key] = event
-                self._visitors.setdefault(event.visitor, set()).add(event.key)
+                self._visitors.setdefault(event.visitor, {})[event.key] = None
             while len(self._held) > self._most:
                 oldest = next(iter(self._held))
                 self._gone.append(self._held[oldest])
@@ -148,7 +149,7 @@ class MemoryHeldStore:
     def find(self, visitors: Collection[str]) -> Sequence[HeldEvent]:
         """Return what is held; see ``HeldStore.find``."""
         with self._lock:
-            keys = {key for visitor in visitors for key in self._visitors.get(visitor, ())}
+            keys = [key for visitor in visitors for key in self._visitors.get(visitor, ())]
             return [event for key in keys if (event := self._held.get(key))]
 
     def remove(self, keys: Collection[str]) -> None:
@@ -184,7 +185,7 @@ class MemoryHeldStore:
         event = self._held.pop(key, None)
         if event is not None:
             keys = self._visitors[event.visitor]
-            keys.discard(key)
+            keys.pop(key, None)
             if not keys:
                 del self._visitors[event.visitor]
 

@@ -195,6 +195,18 @@ class Destination(abc.ABC):
         del context, now
         return ()
 
+    def browser_traces(self, context: RequestContext) -> Sequence[str]:
+        """Return how the cookies by which it knows a visitor stand in payloads.
+
+        What waits and holds one of these texts is removed when the visitor withdraws consent.
+
+        Args:
+            context: The visitor's request. The cookies may hold anything: an answer that occurs in
+                payloads of others removes theirs.
+        """
+        del context
+        return ()
+
     def browser_event(self, payload: Payload) -> BrowserEvent | None:
         """Make the twin of an event that the browser is to send too; None: it sends none.
 

@@ -206,13 +206,14 @@ class Outbox(Protocol):
         """
         ...
 
-    def forget(self, needles: Sequence[str]) -> int:
+    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
         """Erase a person: remove waiting deliveries and dead letters that hold one of some texts.
 
         What is in flight may have left; it is not sent again.
 
         Args:
             needles: Hashes of match keys, as they stand in payloads.
+            destination: Only what goes there; None: everything.
 
         Returns:
             How many were removed.

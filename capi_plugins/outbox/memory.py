@@ -173,12 +173,14 @@ class MemoryOutbox:
         with self._lock:
             return sum(self._dead.pop(key, None) is not None for key in keys)
 
-    def forget(self, needles: Sequence[str]) -> int:
+    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         wanted = [needle.encode() for needle in needles if needle]
 
         def found(delivery: Delivery) -> bool:
-            return any(needle in delivery.payload for needle in wanted)
+            return destination in (None, delivery.destination) and any(
+                needle in delivery.payload for needle in wanted
+            )
 
         with self._lock:
             dead = [key for key, letter in self._dead.items() if found(letter.delivery)]

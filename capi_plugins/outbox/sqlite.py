@@ -276,23 +276,23 @@ class SqliteOutbox:
 
     def replay(self, keys: Collection[int]) -> int:
         """Have dead letters tried again; see ``Outbox.replay``."""
-        return self._change(rows.REPLAY, keys)
+        return self._change(rows.REPLAY, [(key,) for key in keys])
 
     def drop(self, keys: Collection[int]) -> int:
         """Remove dead letters for good; see ``Outbox.drop``."""
-        return self._change(rows.DROP, keys)
+        return self._change(rows.DROP, [(key,) for key in keys])
 
-    def forget(self, needles: Sequence[str]) -> int:
+    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
         """Remove what holds one of some texts, from the disk too; see ``Outbox.forget``."""
-        wanted = [needle.encode() for needle in needles if needle]
-        removed = self._overflow.forget(needles)
+        wanted = [(needle.encode(), destination) for needle in needles if needle]
+        removed = self._overflow.forget(needles, destination=destination)
         removed += self._change(rows.FORGET, wanted)
         self._tidying.tidy()
         return removed
 
-    def _change(self, statement: str, values: Iterable[object]) -> int:
+    def _change(self, statement: str, values: Iterable[Sequence[object]]) -> int:
         with self._back.writing(_SETTLE_BUDGET) as connection:
-            return sum(connection.execute(statement, (value,)).rowcount for value in values)
+            return sum(connection.execute(statement, each).rowcount for each in values)
 
     # ------------------------------------------------------------------ looking
 

@@ -201,10 +201,10 @@ class Overflow:
         self._memory.dead(ours, reason=reason)
         return others
 
-    def forget(self, needles: Sequence[str]) -> int:
+    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
         """Remove what holds one of some texts."""
         with self._storing:  # or it might just be on its way into the file
-            return self._memory.forget(needles)
+            return self._memory.forget(needles, destination=destination)
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due, or when to look again while some are on the move."""

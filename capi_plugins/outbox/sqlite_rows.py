@@ -64,7 +64,9 @@ REPLAY = (
     "WHERE id = ? AND reason IS NOT NULL"
 )
 DROP = "DELETE FROM delivery WHERE id = ? AND reason IS NOT NULL"
-FORGET = "DELETE FROM delivery WHERE instr(payload, ?) > 0"
+FORGET = (
+    "DELETE FROM delivery WHERE instr(payload, ?1) > 0 AND destination = ifnull(?2, destination)"
+)
 _COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts"
 AFTER = f"SELECT {_COLUMNS} FROM delivery WHERE id > ? AND reason IS NULL ORDER BY id"  # noqa: S608
 _STANDING = "destination, configuration, tried_at, failed_at, reason, stopped_until"

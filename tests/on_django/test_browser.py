@@ -27,6 +27,10 @@ def page(request):
     return HttpResponse(PAGE)
 
 
+def read(request):
+    return HttpResponse(PAGE if request.POST["id"] else "")
+
+
 def sent(request):
     return redirect(f"/thanks/{request.POST['id']}/")
 
@@ -81,6 +85,39 @@ def test_two_events_before_a_page_are_both_in_it(pixel, view):
     client.post("/do/", {"id": "2"}, **BROWSER)
     view(page)
     assert ids(client.get("/do/", **BROWSER).content.decode()) == ["Lead.1", "Lead.2"]
+
+
+@pytest.fixture
+def undecided(pixel, view):
+    """A visitor of whom two events are held."""
+    consent = {"DEFAULT": "hold", "SOURCES": [{"COOKIE": "ads"}]}
+    pixel({**LEAD, "STATUS": 200}, CONSENT=consent)
+    client = Client()
+    for number in ("1", "2"):
+        view(read)
+        assert client.post("/do/", {"id": number}, **BROWSER).content.decode() == PAGE
+    return client
+
+
+def test_what_was_held_is_in_the_page_once_the_visitor_agrees(undecided, view):
+    undecided.cookies["ads"] = "granted"
+    view(page)
+    assert ids(undecided.get("/do/", **BROWSER).content.decode()) == ["Lead.1", "Lead.2"]
+    assert ids(undecided.get("/do/", **BROWSER).content.decode()) == []
+
+
+def test_what_is_released_by_a_redirect_is_in_the_page_behind_it(undecided, view):
+    undecided.cookies["ads"] = "granted"
+    view(lambda request: redirect("/elsewhere/"))
+    assert undecided.get("/do/", **BROWSER).cookies["capi_events"].value
+    view(page)
+    assert ids(undecided.get("/do/", **BROWSER).content.decode()) == ["Lead.1", "Lead.2"]
+
+
+def test_what_was_held_is_in_no_page_of_who_refuses(undecided, view):
+    undecided.cookies["ads"] = "denied"
+    view(page)
+    assert undecided.get("/do/", **BROWSER).content.decode() == PAGE
 
 
 def test_an_event_of_a_call_by_script_waits_too(pixel, view):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
 
 from capi_plugins._worker import Worker
@@ -41,6 +42,13 @@ def test_what_is_forgotten_in_flight_does_not_come_back(outbox, settle):
     getattr(outbox, settle)(batch, **more[settle])
     assert take(outbox, now=NOW + 100) == []
     assert (outbox.stats().waiting, outbox.stats().dead) == (0, 0)
+
+
+def test_a_person_may_be_forgotten_for_one_destination_only(outbox):
+    elsewhere = attrs.evolve(person("1", JANE), destination="elsewhere")
+    outbox.put([person("1", JANE), elsewhere])
+    assert outbox.forget([JANE], destination="elsewhere") == 1
+    assert ids(take(outbox)) == ["1"]
 
 
 def test_an_empty_text_forgets_nobody(outbox):

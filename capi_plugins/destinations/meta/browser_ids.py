@@ -13,6 +13,7 @@ from capi_plugins.context import RequestContext
 from capi_plugins.destinations.meta.click_ids import (
     SERVER_INDEX,
     is_fbclid,
+    is_fbp,
     make_fbc,
     parse_fbc,
 )
@@ -65,6 +66,16 @@ def cookies(context: RequestContext, *, now: float) -> list[Cookie]:
         )
         for name, text in found.items()
     ]
+
+
+def traces(context: RequestContext) -> list[str]:
+    """Write the ``fbp`` of a visitor as it stands in payloads; nothing for what is none.
+
+    Args:
+        context: The visitor's request.
+    """
+    fbp = context.cookies.get("_fbp", "").strip()
+    return [f'"fbp":"{fbp}"'] if is_fbp(fbp) else []
 
 
 def _click(fbc: str | None) -> str | None:

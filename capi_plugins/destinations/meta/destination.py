@@ -149,6 +149,10 @@ class MetaDestination(Destination):
         """Make ``_fbc`` and ``_fbp``, as far as the visitor lacks them."""
         return browser_ids.cookies(context, now=now)
 
+    def browser_traces(self, context: RequestContext) -> Sequence[str]:
+        """Return ``fbp`` as it stands in payloads."""
+        return browser_ids.traces(context)
+
     def browser_event(self, payload: Payload) -> BrowserEvent | None:
         """Make what the pixel is to send."""
         return pixel.event_of(self.name, payload)

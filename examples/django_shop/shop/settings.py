@@ -139,7 +139,10 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
                 "API_URL": os.environ.get("SANDBOX_URL", "http://127.0.0.1:8900"),
             },
         },
-        "CONSENT": {"DEFAULT": "denied", "SOURCES": ["cookieyes"]},
+        "CONSENT": {
+            "DEFAULT": os.environ.get("SHOP_CONSENT", "denied"),
+            "SOURCES": ["cookieyes"],
+        },
         "PAGE_VIEW": True,
         "RECIPES": [],  # TRIGGERS says it all
         "USER_DATA": {

@@ -9,9 +9,11 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from capi_django import browser, conf, visitor
+from capi_django import conf, visitor
+from capi_django.browser import DjangoAnswer, accepts
 from capi_django.context import Visit, visiting
 from capi_plugins import FinishedRequest, RequestScope
+from capi_plugins.host_answer import complete, navigates
 
 
 class CapiMiddleware:
@@ -89,7 +91,7 @@ async def _finish_async(
     if finished is None:
         return
     try:
-        pages = browser.navigates(visit.request)
+        pages = navigates(accepts(visit.request))
         noted = scope.pending or scope.created
         if pages or noted or visit.client.triggers.for_request(finished):
             hop = sync_to_async(_capture, thread_sensitive=True)
@@ -103,7 +105,8 @@ def _capture(visit: Visit, scope: RequestScope, finished: FinishedRequest) -> No
         processed = visit.client.finish(scope, finished)
         try:
             if visit.response is not None:
-                browser.complete(visit, scope, visit.response, processed)
+                answer = DjangoAnswer(visit.request, visit.response)
+                complete(visit.client, scope, answer, processed)
         except Exception as error:
             visit.client.failed("the browser half", error)
 

@@ -241,12 +241,13 @@ class Rows:
         """Remove dead letters."""
         return sum(_remove(self.letters.filter(pk__in=chunk)) for chunk in _chunks(keys))
 
-    def forget(self, needles: Iterable[bytes]) -> int:
-        """Remove what holds some bytes."""
+    def forget(self, needles: Iterable[str], destination: str | None) -> int:
+        """Remove what holds one of some texts, and goes to a destination if one is named."""
+        only = {} if destination is None else {"destination": destination}
         count = 0
-        for needle in needles:
+        for needle in filter(None, needles):
             for table in (self.waiting, self.letters):
-                count += _remove(table.filter(holds(needle, self.alias)))
+                count += _remove(table.filter(holds(needle.encode(), self.alias), **only))
         return count
 
     # ------------------------------------------------------------------ looking, tidying

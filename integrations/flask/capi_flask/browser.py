@@ -1,67 +1,60 @@
-"""What goes to the browser with an answer: cookies, and the pixel's code in pages."""
+"""Flask's answers, as the core completes them for the browser."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
+import attrs
 from flask import Request, Response
 
-from capi_plugins import Client, Processed, RequestScope
-from capi_plugins.browser import may_change, may_place, nonce_of, placed, script_element
-
-_POLICY = "Content-Security-Policy"
-_OK = 200
+from capi_plugins.browser import Cookie
 
 
-def complete(
-    client: Client,
-    scope: RequestScope,
-    request: Request,
-    response: Response,
-    processed: Sequence[Processed],
-) -> None:
-    """Add to an answer what goes to the browser.
+@attrs.frozen
+class FlaskAnswer:
+    """An answer of Flask; see ``capi_plugins.host_answer.HostAnswer``."""
 
-    Args:
-        client: The client.
-        scope: The core's scope of the request.
-        request: The request.
-        response: The host's answer.
-        processed: What became of the request's events.
-    """
-    settings = client.settings.browser
-    navigates = "text/html" in request.headers.get("Accept", "")
-    wanted = (settings.cookies or settings.pixel) and (processed or navigates)
-    if not (wanted or scope.cookies):
-        return
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if not may_change(headers):
-        return
-    page = (
-        settings.pixel
-        and response.status_code == _OK
-        and response.is_sequence
-        and not response.direct_passthrough
-        and may_place(headers)
-    )
-    answer = client.browser_answer(scope, processed, page=page)
-    cookies = (*answer.cookies, *scope.cookies)
-    if not (cookies or answer.script):
-        return
-    for cookie in cookies:
-        response.set_cookie(**cookie.arguments())
-    if answer.script:
-        _place(response, answer.script)
-    # No cache may give one visitor's answer to another.
-    response.cache_control.private = True
+    request: Request
+    response: Response
 
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self.response.status_code
 
-def _place(response: Response, script: str) -> None:
-    policy = response.headers.get(_POLICY, "")
-    element = script_element(script, policy, nonce_of(policy))
-    if element is None:
-        return
-    page = placed(response.get_data(), element.encode())
-    if page is not None:
-        # It writes the Content-Length too.
-        response.set_data(page)
+    @property
+    def accepts(self) -> str:
+        """The ``Accept`` header of the request."""
+        return self.request.headers.get("Accept", "")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is neither streamed nor a file."""
+        return self.response.is_sequence and not self.response.direct_passthrough
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers."""
+        return {name.lower(): value for name, value in self.response.headers.items()}
+
+    def future_nonce(self) -> None:
+        """Return None: Flask-Talisman writes its policy before events are captured."""
+
+    def body(self) -> bytes:
+        """Return the body."""
+        return self.response.get_data()
+
+    def encoded(self, element: str) -> bytes:
+        """Return an element in UTF-8, the charset of Flask's pages."""
+        return element.encode()
+
+    def replace(self, body: bytes) -> None:
+        """Put another body in place; its length is told with it."""
+        self.response.set_data(body)
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        """Set a cookie."""
+        self.response.set_cookie(**cookie.arguments())
+
+    def keep_private(self) -> None:
+        """Mark it as private."""
+        self.response.cache_control.private = True

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
 
-from capi_flask import browser, transactions
+from capi_flask import transactions
+from capi_flask.browser import FlaskAnswer
 from capi_flask.context import context_of, request_offer
 from capi_plugins import FinishedRequest
+from capi_plugins.host_answer import complete
 
 if TYPE_CHECKING:
     from flask import Request, Response
@@ -98,7 +100,8 @@ class Handling:
         with transactions.no_autoflush():
             processed = client.finish(self.scope, self.described(response))
             if response is not None:
-                browser.complete(client, self.scope, self._request, response, processed)
+                answer = FlaskAnswer(self._request, response)
+                complete(client, self.scope, answer, processed)
 
     def described(self, response: Response | None) -> FinishedRequest:
         """Say how the request ended.
