@@ -16,6 +16,7 @@ from capi_plugins.browser import (
     carried,
     uncarried,
 )
+from capi_plugins.collecting import Collecting
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Payload
 from capi_plugins.outbox.base import Delivery
@@ -32,10 +33,13 @@ class BrowserAnswer:
     Attributes:
         cookies: Cookies to set.
         script: JavaScript for the page, without its element; empty: none.
+        twin: How a page that sent an event is to send it itself, and under which id; empty: it
+            is not.
     """
 
     cookies: tuple[Cookie, ...] = ()
     script: str = attrs.field(default="", repr=False)
+    twin: str = ""
 
 
 class BrowserHalf:
@@ -56,6 +60,7 @@ class BrowserHalf:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
+        self.collecting = Collecting(settings)
         self._pipeline = pipeline
         self._destinations = destinations
         self._clock = clock
@@ -91,6 +96,7 @@ class BrowserHalf:
         released: Sequence[Delivery] = (),
         *,
         page: bool,
+        by: str = "",
     ) -> BrowserAnswer:
         """Decide what goes with an answer of the host.
 
@@ -101,6 +107,7 @@ class BrowserHalf:
             released: What was held until the visitor agreed, and was queued just now.
             page: Whether the answer is a page that may have code in it. If not, its events wait for
                 the next page.
+            by: How the page that made the request sends its events by itself; empty: it does not.
         """
         own = [item for item in processed if _is_of(item, context)]
         show = page and self.settings.pixel
@@ -109,20 +116,34 @@ class BrowserHalf:
             for item in self._pipeline.visitor(context):
                 known.setdefault(item.destination, item.payload)
         cookies = [cookie for name, cookie in lacking.values() if name in known]
-        script = ""
+        script = twin = ""
         if self.settings.pixel:
             held = context.cookies.get(CARRIER, "")
             sent = [(each.destination, Payload(body=each.payload)) for each in released]
             sent += [(each.destination or "", each.payload) for each in own if each.payload]
             twins = list(self._twins(sent))
             events = [*uncarried(held), *twins]
-            if show:
+            if by:
+                twin = self._to_be_sent(by, twins)
+            elif show:
                 script = self._script(known, events)
                 if held:
                     cookies.append(_carrier(context, ""))
             elif twins and context.cookies:
                 cookies.append(_carrier(context, carried(events)))
-        return BrowserAnswer(cookies=tuple(cookies), script=script)
+        return BrowserAnswer(cookies=tuple(cookies), script=script, twin=twin)
+
+    def _to_be_sent(self, by: str, twins: Sequence[BrowserEvent]) -> str:
+        """Tell a page to send its event, if every dataset that may be in it gets a twin."""
+        ids = {twin.event_id for twin in twins}
+        takers = {
+            name
+            for name, destination in self._destinations.items()
+            if type(destination).browser_event is not Destination.browser_event
+        }
+        if len(ids) == 1 and takers == {twin.destination for twin in twins}:
+            return f"{by} {ids.pop()}"
+        return ""
 
     def _twins(self, sent: Iterable[tuple[str, Payload]]) -> Iterator[BrowserEvent]:
         for name, payload in sent:

@@ -256,10 +256,8 @@ class Client:
         """
         try:
             if self.active:
-                context = scope.context
-                return self.browser.answer(
-                    context, scope.lacking, processed, scope.released, page=page
-                )
+                given = (scope.context, scope.lacking, processed, scope.released)
+                return self.browser.answer(*given, page=page, by=scope.sent_by)
         except Exception as error:
             self.failed("the browser half", error)
         return BrowserAnswer()

@@ -15,6 +15,7 @@ from capi_plugins.browser import Cookie
 from capi_plugins.context import NO_REQUEST, RequestContext
 from capi_plugins.context_store import Identify
 from capi_plugins.events import Event
+from capi_plugins.http_context import fit_url, parse_query, printable
 from capi_plugins.outbox.base import Delivery
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class RequestScope:
         self.lacking: Lacking = {}
         self.cookies: list[Cookie] = []
         self.released: Sequence[Delivery] = ()
+        self.sent_by = ""
+        self._page: str | None = None
         self._factory = context_factory
         self._context: RequestContext | None = None
 
@@ -81,10 +84,23 @@ class RequestScope:
             self._context = self._with_new_cookies(self.context_now())
         return self._context
 
+    def happened_at(self, url: str) -> None:
+        """Say on which page of the host it was, when the request was made by a script there.
+
+        Args:
+            url: URL of the page.
+        """
+        self._page = fit_url(printable(url))
+        self._context = None
+
     def context_now(self) -> RequestContext:
         """Return the request as it is at this moment; it is not kept."""
         try:
-            return self._factory()
+            context = self._factory()
+            if self._page is None:
+                return context
+            query = parse_query(self._page.partition("#")[0].partition("?")[2])
+            return attrs.evolve(context, url=self._page, query=query)
         except Exception as error:
             self.client.failed("context", error)
             return NO_REQUEST

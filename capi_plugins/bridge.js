@@ -1,5 +1,6 @@
 /* Tells the server what the visitor answered to a consent banner that keeps the answer in the
-   browser: copies it into the first-party cookie capi_consent. One refusal is enough. */
+   browser: copies it into the first-party cookie capi_consent. One refusal is enough.
+   And tells it of events that happen in the page alone, where CAPI["BROWSER"]["COLLECT"] is on. */
 (function () {
   "use strict";
   if (window.capiConsent) return;
@@ -27,6 +28,38 @@
 
   window.capiConsent = function (answer) {
     tell("page", decided(answer, "granted", "denied"));
+  };
+
+  var script = document.currentScript;
+  var place = script && script.src && new URL("collect", script.src).href;
+
+  function randomId() {
+    var bytes = crypto.getRandomValues(new Uint8Array(16));
+    return Array.prototype.map.call(bytes, function (byte) {
+      return (byte + 256).toString(16).slice(1);
+    }).join("");
+  }
+
+  /* The pixel sends the event only when the server does, under the id that the server uses. */
+  function twin(name, data, answer) {
+    var told = (answer.headers.get("Capi-Twin") || "").split(" ");
+    if (told[1] && window.fbq) window.fbq(told[0], name, data, {eventID: told[1]});
+  }
+
+  window.capi = {
+    track: function (name, data) {
+      if (!place) return;
+      var event = {
+        event_name: name, event_id: randomId(), custom_data: data || {},
+        url: location.href, twin: !!(window.fetch && window.fbq)
+      };
+      var body = JSON.stringify(event);
+      if (!window.fetch) return void navigator.sendBeacon(place, body);
+      fetch(place, {
+        method: "POST", body: body, headers: {"Content-Type": "application/json"},
+        credentials: "same-origin", keepalive: true
+      }).then(function (answer) { twin(name, event.custom_data, answer); }).catch(function () {});
+    }
   };
 
   /* Each of these returns whether the banner is there, and from then on is told by it. */

@@ -21,6 +21,9 @@ CARRIED_SECONDS = 120
 MARK = "<!-- capi-pixel -->"
 """Where a page wants the code; without it the code stands at the end of the head."""
 
+TWIN = "Capi-Twin"
+"""Header by which a page is told that the server sends its event: the page may send it too."""
+
 _MOST_CARRIED = 3500
 _NAME = re.compile(r"[\w .:/-]{1,100}")
 _ID = re.compile(r"[\x21-\x7e]{1,200}")

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from capi_plugins.browser import Cookie, may_change, may_place, nonce_of, placed, script_element
+from capi_plugins.browser import (
+    TWIN,
+    Cookie,
+    may_change,
+    may_place,
+    nonce_of,
+    placed,
+    script_element,
+)
 
 if TYPE_CHECKING:
     from capi_plugins._client import Client
@@ -61,6 +69,10 @@ class HostAnswer(Protocol):
         """Set a cookie."""
         ...
 
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header."""
+        ...
+
     def keep_private(self) -> None:
         """Tell caches that they must not give it to anybody else."""
         ...
@@ -98,6 +110,8 @@ def complete(
     page = settings.pixel and answer.status == _OK and answer.is_whole and may_place(headers)
     added = client.browser_answer(scope, processed, page=page)
     cookies = (*added.cookies, *scope.cookies)
+    if added.twin:
+        answer.set_header(TWIN, added.twin)
     if not (cookies or added.script):
         return
     for cookie in cookies:

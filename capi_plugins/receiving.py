@@ -7,7 +7,7 @@ libraries send to, and ``webhooks/<source>``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -89,13 +89,33 @@ def _place(path: str) -> tuple[str, str]:
 
 
 def _body(request: SourceRequest, read: Read, source: Source, clock: Callable[[], float]) -> bytes:
-    most = source.MOST_BYTES
     if request.method not in source.METHODS:
         allowed = ", ".join(source.METHODS)
         raise WebhookError(f"the method must be {allowed}", status=405, code="not_allowed")
     if request.method not in ("POST", "PUT", "PATCH"):
         return b""
-    announced = request.headers.get("content-length", "")
+    return read_body(request.headers, read, source.MOST_BYTES, clock=clock)
+
+
+def read_body(
+    headers: Mapping[str, str],
+    read: Read,
+    most: int,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """Read the body of a request.
+
+    Args:
+        headers: Header names in lower case and their values.
+        read: Reads up to so many bytes of the body; empty at the end.
+        most: Longest body that is taken, bytes.
+        clock: Seconds, for the time that it takes.
+
+    Raises:
+        WebhookError: It is too large, it took too long, or it broke off.
+    """
+    announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced[:12]) > most:
         raise _too_large(most)
     deadline = clock() + MOST_SECONDS

@@ -24,6 +24,8 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 CONSENT_DEFAULTS = ("granted", "denied", "hold")
 LONGEST_HOLD = 1440
 """Most minutes for which an event is held until the visitor decides."""
+NEVER_COLLECTED = frozenset({"Purchase"})
+"""Events that a page must not send: who can open it could make up sales."""
 _GENERAL = ("KIND", "EVENTS")
 
 
@@ -77,10 +79,12 @@ class BrowserSettings:
     Attributes:
         cookies: Whether the cookies are set by which a destination knows a visitor.
         pixel: Whether the destinations' code is put into pages.
+        collect: Whether pages may send events: the names, or True for the usual ones.
     """
 
     cookies: bool = True
     pixel: bool = False
+    collect: bool | tuple[str, ...] = False
 
 
 @attrs.frozen(kw_only=True)
@@ -295,9 +299,24 @@ def _browser(top: Section) -> BrowserSettings:
     result = BrowserSettings(
         cookies=section.take("COOKIES", bool, default=True),
         pixel=section.take("PIXEL", bool, default=False),
+        collect=_collect(section),
     )
     section.done()
     return result
+
+
+def _collect(section: Section) -> bool | tuple[str, ...]:
+    value = section.take("COLLECT", (bool, list, tuple), default=False)
+    if isinstance(value, bool):
+        return value
+    names = tuple(section.strings("COLLECT"))
+    for name in sorted(NEVER_COLLECTED.intersection(names)):
+        section.wrong(
+            "COLLECT",
+            f"names {name!r}, which anybody could send who can open a page; use a trigger or "
+            "track() on the server",
+        )
+    return tuple(name for name in names if name not in NEVER_COLLECTED)
 
 
 def _context_days(top: Section) -> float:

@@ -77,7 +77,7 @@ class Exclusions:
         if browsing and exclude.staff and context.is_staff:
             return "excluded: browsing of a member of staff"
         agent = context.client_user_agent or ""
-        if browsing and exclude.bots and (_is_bot(agent) or _is_probe(context.url, agent)):
+        if browsing and exclude.bots and (is_bot(agent) or _is_probe(context.url, agent)):
             return "excluded: browsing of a bot"
         if exclude.paths and (browsing or not context.is_staff):
             path = _path(context.url)
@@ -95,7 +95,12 @@ class Exclusions:
 
 # Visitors share a few hundred user agents, and the pattern is the costliest part of a page view.
 @functools.lru_cache(maxsize=1024)
-def _is_bot(user_agent: str) -> bool:
+def is_bot(user_agent: str) -> bool:
+    """Whether a program says that it is none of a visitor's.
+
+    Args:
+        user_agent: The ``User-Agent``.
+    """
     return _BOT.search(user_agent) is not None
 
 

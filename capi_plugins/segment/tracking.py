@@ -16,6 +16,7 @@ import attrs
 from capi_plugins.context import RequestContext
 from capi_plugins.events import Event
 from capi_plugins.exceptions import UnknownSource, WebhookError
+from capi_plugins.rate import Rate, sender
 from capi_plugins.segment.arrival import complete, visitors_context
 from capi_plugins.segment.body import (
     MOST_BYTES,
@@ -30,7 +31,6 @@ from capi_plugins.segment.convert import Converter
 from capi_plugins.segment.cors import Origins
 from capi_plugins.segment.library_settings import library_settings
 from capi_plugins.segment.message import mapping
-from capi_plugins.segment.rate import Rate, sender
 from capi_plugins.sources.base import (
     Received,
     Source,

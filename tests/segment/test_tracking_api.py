@@ -15,8 +15,8 @@ import pytest
 
 from capi_plugins import configure
 from capi_plugins.context import RequestContext
+from capi_plugins.rate import Rate, sender
 from capi_plugins.receiving import respond
-from capi_plugins.segment.rate import Rate, sender
 from tests.core.paper import Clock
 from tests.segment.api import KEY
 from tests.segment.conftest import BROWSER

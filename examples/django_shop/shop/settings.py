@@ -287,7 +287,10 @@ if not os.environ.get("SHOP_WITHOUT_CAPI"):
                 "USER_DATA": {"email": "form.email", "phone": "form.phone"},
             },
         ],
-        "BROWSER": {"PIXEL": os.environ.get("SHOP_PIXEL") == "1"},
+        "BROWSER": {
+            "PIXEL": os.environ.get("SHOP_PIXEL") == "1",
+            "COLLECT": os.environ.get("SHOP_COLLECT") == "1",
+        },
         "DELIVERY": {"OUTBOX": os.environ.get("SHOP_OUTBOX", "memory")},
         "TRUSTED_PROXIES": int(os.environ.get("SHOP_TRUSTED_PROXIES", "0")),
     }

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.staticfiles.views import serve
 from django.urls import include, path, re_path
@@ -12,3 +13,6 @@ urlpatterns = [
     # A shop this small serves its one stylesheet itself; a larger one leaves that to its web server.
     re_path(r"^static/(?P<path>.*)$", serve, {"insecure": True}),
 ]
+
+if "capi_django" in settings.INSTALLED_APPS:
+    urlpatterns.append(path("capi/", include("capi_django.urls")))

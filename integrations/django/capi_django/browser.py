@@ -67,6 +67,10 @@ class DjangoAnswer:
         """Set a cookie."""
         self.response.set_cookie(**cookie.arguments())
 
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header."""
+        self.response.headers[name] = value
+
     def keep_private(self) -> None:
         """Mark it as private."""
         patch_cache_control(self.response, private=True)

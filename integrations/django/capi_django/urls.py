@@ -1,4 +1,4 @@
-"""Where Segment's libraries and webhooks send to, and where ``bridge.js`` is.
+"""Where Segment's libraries, webhooks and pages send to, and where ``bridge.js`` is.
 
 ::
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from capi_django import views
-from capi_plugins.bridge import PATH
+from capi_plugins import bridge, collecting
 from capi_plugins.receiving import TRACKING, WEBHOOKS
 
 app_name = "capi"
@@ -19,5 +19,6 @@ urlpatterns = [
         re_path(rf"^(?P<path>{place}/.+)$", views.receive, name=place)
         for place in (TRACKING, WEBHOOKS)
     ),
-    path(PATH, views.bridge, name="bridge"),
+    path(bridge.PATH, views.bridge, name="bridge"),
+    path(collecting.PATH, views.collect, name="collect"),
 ]

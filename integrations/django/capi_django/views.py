@@ -1,4 +1,4 @@
-"""The views below the URLconf: sources, and the script ``bridge.js``."""
+"""The views below the URLconf: sources, the script ``bridge.js``, and what pages send."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from django.views.decorators.csrf import csrf_exempt
 
 from capi_django import conf
 from capi_django.context import context_now
-from capi_plugins import RequestContext, WebhookError
+from capi_plugins import Client, RequestContext, WebhookError, collecting
 from capi_plugins.bridge import serve
 from capi_plugins.receiving import respond
 from capi_plugins.sources.base import SourceResponse, error_response
+
+_WRONG = error_response(
+    WebhookError("the settings of this server are wrong", status=503, code="unavailable")
+)
 
 
 # Senders prove who they are by a write key or a signature, and cookies prove nothing here.
@@ -25,6 +29,21 @@ def receive(request: HttpRequest, path: str) -> HttpResponse:
         path: What follows the prefix of the URLconf.
     """
     return _response(_answer(request, path))
+
+
+# It takes nothing that does not come from a page of the host, and looks at that by itself.
+@csrf_exempt
+@login_not_required
+def collect(request: HttpRequest) -> HttpResponse:
+    """Take an event that happened in a page.
+
+    Args:
+        request: The request.
+    """
+    client = conf.client()
+    if client is None:
+        return _response(_WRONG)
+    return _response(collecting.collect(client, _context(client, request), request.read))
 
 
 @login_not_required
@@ -41,14 +60,16 @@ def bridge(request: HttpRequest) -> HttpResponse:
 def _answer(request: HttpRequest, path: str) -> SourceResponse:
     client = conf.client()
     if client is None:
-        said = "the settings of this server are wrong"
-        return error_response(WebhookError(said, status=503, code="unavailable"))
+        return _WRONG
+    return respond(client, path, _context(client, request), request.read)
+
+
+def _context(client: Client, request: HttpRequest) -> RequestContext:
     try:
-        context = context_now(client, request)
+        return context_now(client, request)
     except Exception as error:
         client.failed("context", error)
-        context = RequestContext(method=request.method)
-    return respond(client, path, context, request.read)
+        return RequestContext(method=request.method)
 
 
 def _response(answer: SourceResponse) -> HttpResponse:

@@ -55,6 +55,10 @@ class FlaskAnswer:
         """Set a cookie."""
         self.response.set_cookie(**cookie.arguments())
 
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header."""
+        self.response.headers[name] = value
+
     def keep_private(self) -> None:
         """Mark it as private."""
         self.response.cache_control.private = True

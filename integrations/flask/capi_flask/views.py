@@ -1,4 +1,4 @@
-"""A blueprint at ``CAPI["URL_PREFIX"]``: sources, and the script ``bridge.js``."""
+"""A blueprint at ``CAPI["URL_PREFIX"]``: sources, ``bridge.js``, and what pages send."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from werkzeug.wsgi import get_input_stream
 from capi_flask.context import context_of
 from capi_plugins.bridge import PATH, serve
 from capi_plugins.builtin.consent import name_of
-from capi_plugins.receiving import TRACKING, WEBHOOKS, respond
+from capi_plugins.collecting import PATH as COLLECT
+from capi_plugins.collecting import collect
+from capi_plugins.receiving import TRACKING, WEBHOOKS, Read, respond
 from capi_plugins.sources.base import SourceResponse
 
 if TYPE_CHECKING:
-    from capi_plugins import Client
+    from capi_plugins import Client, RequestContext
 
 _log = logging.getLogger("capi_plugins.flask")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "OPTIONS")
@@ -25,13 +27,16 @@ NAME = "capi"
 
 
 def mount(app: Flask, client: Client) -> None:
-    """Mount the sources, if there are any, and the script, if consent is read from its cookie.
+    """Mount the sources, what pages send to, and the script, as far as settings want them.
 
     Args:
         app: The app, before its first request.
         client: Who has the sources.
     """
-    bridged = any(name_of(source) == "bridge" for source in client.settings.consent.sources)
+    collecting = bool(client.browser.collecting.names)
+    bridged = collecting or any(
+        name_of(source) == "bridge" for source in client.settings.consent.sources
+    )
     if not client.sources and not bridged:
         return
     if getattr(app, "_got_first_request", False):
@@ -40,17 +45,23 @@ def mount(app: Flask, client: Client) -> None:
     blueprint = Blueprint(NAME, __name__)
 
     def receive(path: str) -> Response:
-        taken = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        # The limits here are our own: MAX_CONTENT_LENGTH is for the host's forms.
-        body = get_input_stream(request.environ)
-        context = context_of(taken, client, time.time())
-        answer = respond(client, f"{_place()}/{path}", context, body.read)
-        return _response(answer)
+        return _response(respond(client, f"{_place()}/{path}", *_taken(client)))
+
+    def collect_event() -> Response:
+        return _response(collect(client, *_taken(client)))
 
     def bridge() -> Response:
         given = {name.lower(): value for name, value in request.headers.items()}
         return _response(serve(request.method, given))
 
+    if collecting:
+        blueprint.add_url_rule(
+            f"/{COLLECT}",
+            "collect",
+            collect_event,
+            methods=_METHODS,
+            provide_automatic_options=False,
+        )
     if bridged:
         blueprint.add_url_rule(f"/{PATH}", "bridge", bridge)
     for place in (TRACKING, WEBHOOKS) if client.sources else ():
@@ -76,6 +87,14 @@ def exempt(app: Flask) -> None:
         return
     # Another extension of this name may have other ways.
     getattr(protection, "exempt", lambda _: None)(blueprint)
+
+
+def _taken(client: Client) -> tuple[RequestContext, Read]:
+    """The request in neutral words, and what reads its body."""
+    taken = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    # The limits here are our own: MAX_CONTENT_LENGTH is for the host's forms.
+    body = get_input_stream(request.environ)
+    return context_of(taken, client, time.time()), body.read
 
 
 def _response(answer: SourceResponse) -> Response:
