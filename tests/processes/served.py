@@ -34,6 +34,10 @@ def book(slug):
     return f"<html><head></head><body>{slug}</body></html>"
 """
 GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:{port}", "--graceful-timeout", "5"]
+UVICORN = [
+    *(sys.executable, "-m", "uvicorn", "bookshop.asgi:application"),
+    *("--port", "{port}", "--workers", "2"),
+]
 
 
 class Host:
@@ -86,7 +90,7 @@ class Host:
         )
 
 
-def on_postgresql(folder, capi):
+def on_postgresql(folder, capi, command=(*GUNICORN, "--workers", "2", "bookshop.wsgi")):
     database = databases.made("postgresql", folder)
     capi["DELIVERY"] = {"OUTBOX": "database"}
     environ = test_servers.environment(
@@ -102,11 +106,14 @@ def on_postgresql(folder, capi):
         with psycopg.connect(where, connect_timeout=5) as connection:
             return connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
 
-    command = [*GUNICORN, "--workers", "2", "bookshop.wsgi"]
     return (
         Host(command, PROJECT, environ, rows),
         lambda: databases.removed("postgresql", database),
     )
+
+
+def on_asgi(folder, capi):
+    return on_postgresql(folder, capi, UVICORN)
 
 
 def in_memory(folder, capi):
@@ -137,7 +144,12 @@ def migrate(environ):
     )
 
 
-HOSTS = {"django postgresql": on_postgresql, "django memory": in_memory, "flask": in_sqlite}
+HOSTS = {
+    "django postgresql": on_postgresql,
+    "django ASGI": on_asgi,
+    "django memory": in_memory,
+    "flask": in_sqlite,
+}
 
 
 @contextlib.contextmanager
