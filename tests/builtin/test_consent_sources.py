@@ -126,6 +126,42 @@ def test_the_strictest_source_wins_and_the_default_holds_without_any(
     assert (result.payload and result.payload.body) == expected
 
 
+REFUSALS = {
+    "onetrust": "OptanonConsent=interactionCount=1&groups=C0001%3A1%2CC0004%3A0",
+    "cookiebot": "CookieConsent={marketing:false%2Cmethod:%27explicit%27}",
+    "cookieyes": "cookieyes-consent=action:yes,advertisement:no",
+    "complianz": "cmplz_marketing=deny",
+    "termly": 'T_DC_a={"4":"denied"}',
+    "bridge": "capi_consent=marketing:denied",
+    "cc_cookie": 'cc_cookie={"categories":["necessary"]}',
+    "django_cookie_consent": "cookie_consent=social=-1",
+    "didomi": "didomi_token=eyJ2ZW5kb3JzIjp7ImRpc2FibGVkIjpbImZhY2Vib29rIl19fQ==",
+    "shopify": '_tracking_consent={"con":{"CMP":{"m":"0"}},"v":"2.1"}',
+    "tcf": "euconsent-v2=CQraFkAQraFkAEsACBENBQFgAAAAAAAAAAYgAAAAAAAA.YAAAAAAAAAAA",
+    "google_consent_mode": 'modes={"ad_storage":"denied","ad_user_data":"granted"}',
+    "gpp": "__gpp=DBABLA~BVQVAAAAAgA.QA",
+    "usprivacy": "usprivacy=1YYN",
+    "gpc": "",
+    "dnt": "",
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("first", [True, False])
+def test_one_refusal_wins_whichever_source_it_is_of(make_client, make_context, name, first):
+    source = {"SOURCE": name}
+    if name == "google_consent_mode":
+        source["COOKIE"] = "modes"
+    if name in ("gpp", "usprivacy"):
+        source["OPT_OUT"] = "denied"
+    sources = [source, SAYS_YES] if first else [SAYS_YES, source]
+    client = make_client({"DEFAULT": "granted", "SOURCES": sources})
+    headers = {"cookie": f"ok=yes; {REFUSALS[name]}", "sec-gpc": "1", "dnt": "1"}
+    [result] = client.dry_run(Event(event_name="Lead"), make_context(headers=headers))
+    assert result.payload is None
+    assert result.reason == f"no consent ({name})"
+
+
 @pytest.mark.parametrize("consent", [Consent.GRANTED, Consent.LIMITED])
 def test_what_the_event_itself_carries_counts(make_client, consent):
     client = make_client("denied")
@@ -238,7 +274,9 @@ def test_the_documentation_names_every_source():
 COOKIES = [
     *("OptanonConsent", "CookieConsent", "cookieyes-consent", "cmplz_marketing", "cc_cookie"),
     *("cookie_consent", "didomi_token", "_tracking_consent", "_cmp_a", "euconsent-v2"),
-    *("__gpp", "usprivacy", "x", "capi_consent", "T_DC_1"),
+    *("__gpp", "usprivacy", "x", "capi_consent", "T_DC_1", "gpp", "OTGPPConsent"),
+    *("OptanonAlertBoxClosed", "cookielawinfo-checkbox-advertisement", "wp_consent_marketing"),
+    "eupubconsent-v2",
 ]
 BITS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.", max_size=120)
 VALUES = st.one_of(
