@@ -270,8 +270,9 @@ class Delivering:
             return 0
         if process.nudger is not None:
             process.nudger.close(timeout)
+        begun = time.monotonic()
         process.removing.close(timeout)
-        waiting = process.worker.close(timeout)
+        waiting = process.worker.close(max(timeout - (time.monotonic() - begun), 0.0))
         process.outbox.close()
         return waiting
 

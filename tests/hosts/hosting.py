@@ -95,7 +95,7 @@ class Host:
         folder: Where its database is.
         sandbox: What it sends to.
         variant: What the settings make of ``HOST_VARIANT``.
-        capi: ``on``, ``off``, or what is broken: ``hooks``, ``store``.
+        capi: ``on``, ``off``, or ``hold``, or what is broken: ``hooks``, ``store``.
     """
 
     def __init__(self, name, server, folder, sandbox, *, variant, capi):

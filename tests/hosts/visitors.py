@@ -62,6 +62,10 @@ class Visitor:
         fields.setdefault("csrfmiddlewaretoken", self._client.cookies.get("csrftoken", ""))
         return self._ask("POST", path, expect, headers=headers, data=fields)
 
+    def decide(self, answer):
+        """Answer the banner."""
+        self._client.cookies.set("cookieyes-consent", banner(answer))
+
     def follow(self, answer):
         """Follow redirects to the end."""
         while answer.is_redirect:
@@ -90,6 +94,11 @@ class Visitor:
             for event in self.host.settled()
             if event["user_data"].get("fbp") == self.fbp and name in (None, event["event_name"])
         ]
+
+    def twins(self):
+        """Name and id of what the pages told the browser to send, in order."""
+        call = re.compile(r'fbq\("track", "(\w+)", .*?, {"eventID":"([^"]+)"}\);')
+        return [twin for _, _, answer in self.answers for twin in call.findall(answer.text)]
 
     def counts(self):
         """How many events of each name arrived of this visitor, page views left out."""

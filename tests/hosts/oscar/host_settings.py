@@ -51,3 +51,6 @@ if os.environ["HOST_CAPI"] != "off":
         import sabotage
 
         CAPI |= getattr(sabotage, os.environ["HOST_CAPI"].upper())
+    if os.environ["HOST_CAPI"] == "hold":
+        CAPI["CONSENT"]["DEFAULT"] = "hold"
+        CAPI["BROWSER"] = {"PIXEL": True}
