@@ -116,6 +116,8 @@ class BrowserHalf:
             for item in self._pipeline.visitor(context):
                 known.setdefault(item.destination, item.payload)
         cookies = [cookie for name, cookie in lacking.values() if name in known]
+        if self.settings.cookies:
+            cookies += self._released_cookies(released, context)
         script = twin = ""
         if self.settings.pixel:
             held = context.cookies.get(CARRIER, "")
@@ -132,6 +134,19 @@ class BrowserHalf:
             elif twins and context.cookies:
                 cookies.append(_carrier(context, carried(events)))
         return BrowserAnswer(cookies=tuple(cookies), script=script, twin=twin)
+
+    def _released_cookies(
+        self, released: Sequence[Delivery], context: RequestContext
+    ) -> list[Cookie]:
+        found: dict[str, Cookie] = {}
+        for delivery in released:
+            if destination := self._destinations.get(delivery.destination):
+                payload = Payload(body=delivery.payload)
+                # The last click counts.
+                found |= {
+                    cookie.name: cookie for cookie in destination.released_cookies(payload, context)
+                }
+        return list(found.values())
 
     def _to_be_sent(self, by: str, twins: Sequence[BrowserEvent]) -> str:
         """Tell a page to send its event, if every dataset that may be in it gets a twin."""

@@ -195,6 +195,16 @@ class Destination(abc.ABC):
         del context, now
         return ()
 
+    def released_cookies(self, payload: Payload, context: RequestContext) -> Sequence[Cookie]:
+        """Make the cookies that an event would have set, had its visitor agreed by then.
+
+        Args:
+            payload: An event that was held until the visitor agreed.
+            context: The visitor's request now.
+        """
+        del payload, context
+        return ()
+
     def browser_traces(self, context: RequestContext) -> Sequence[str]:
         """Return how the cookies by which it knows a visitor stand in payloads.
 

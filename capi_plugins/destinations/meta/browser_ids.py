@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
+import orjson
+
 from capi_plugins.browser import Cookie
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.meta.click_ids import (
@@ -42,30 +44,44 @@ def cookies(context: RequestContext, *, now: float) -> list[Cookie]:
         found["_fbc"] = fbclid
     if "_fbp" not in context.cookies and "text/html" in context.headers.get("accept", ""):
         found["_fbp"] = str(secrets.randbelow(_MOST))
-    if not found:
+    site = _site(context.url) if found else None
+    if site is None:
         return []
-    try:
-        parts = urlsplit(context.url)
-        host = parts.hostname or ""
-    except ValueError:
-        return []
-    domain = registrable_domain(host)
+    domain, secure = site
     index = domain.count(".") if domain else SERVER_INDEX
     seen = int(now * 1000)
     values = {
         "_fbc": lambda text: make_fbc(text, seen=seen, index=index),
         "_fbp": lambda text: f"fb.{index}.{seen}.{text}",
     }
-    return [
-        Cookie(
-            name=name,
-            value=values[name](text),
-            domain=domain,
-            max_age=_MAX_AGE,
-            secure=parts.scheme == "https",
-        )
-        for name, text in found.items()
-    ]
+    return [_cookie(name, values[name](text), domain, secure) for name, text in found.items()]
+
+
+def of_click(body: bytes, context: RequestContext) -> list[Cookie]:
+    """Make ``_fbc`` of the click that an event tells of, where the visitor has none.
+
+    Args:
+        body: The event.
+        context: The visitor's request.
+    """
+    fbc = (orjson.loads(body).get("user_data") or {}).get("fbc")
+    site = _site(context.url or "")
+    if not isinstance(fbc, str) or site is None or "_fbc" in context.cookies:
+        return []
+    return [_cookie("_fbc", fbc, *site)]
+
+
+def _site(url: str) -> tuple[str | None, bool] | None:
+    """The domain that cookies are set for (None: the host alone), and whether over HTTPS only."""
+    try:
+        parts = urlsplit(url)
+        return registrable_domain(parts.hostname or ""), parts.scheme == "https"
+    except ValueError:
+        return None
+
+
+def _cookie(name: str, value: str, domain: str | None, secure: bool) -> Cookie:
+    return Cookie(name=name, value=value, domain=domain, max_age=_MAX_AGE, secure=secure)
 
 
 def traces(context: RequestContext) -> list[str]:

@@ -149,6 +149,10 @@ class MetaDestination(Destination):
         """Make ``_fbc`` and ``_fbp``, as far as the visitor lacks them."""
         return browser_ids.cookies(context, now=now)
 
+    def released_cookies(self, payload: Payload, context: RequestContext) -> Sequence[Cookie]:
+        """Make ``_fbc`` of the click that led the visitor here."""
+        return browser_ids.of_click(payload.body, context)
+
     def browser_traces(self, context: RequestContext) -> Sequence[str]:
         """Return ``fbp`` as it stands in payloads."""
         return browser_ids.traces(context)
