@@ -358,7 +358,7 @@ def test_every_check_is_documented_and_tested():
             ),
         )
     )
-    assert len(ids) == 21
+    assert len(ids) == 23
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {
@@ -367,3 +367,14 @@ def test_every_check_is_documented_and_tested():
         for name in re.findall(r"def test_([ew]\d{3})_", file.read_text())
     }
     assert tests == ids
+
+
+def test_a_sqlite_that_will_not_do_is_told_before_production(configure, tmp_path, monkeypatch):
+    path = tmp_path / "box" / "outbox.sqlite3"
+    configure(DELIVERY={"OUTBOX": f"sqlite:///{path}"})
+    assert run(deploy=True) == {}
+    monkeypatch.setitem(sys.modules, "pysqlite3", types.ModuleType("pysqlite3"))
+    assert set(run()) == set()
+    assert "pysqlite3" in run(deploy=True)["capi_django.W016"].msg
+    monkeypatch.setattr("capi_plugins.outbox.sqlite_version.LEAST", (4, 0, 0))
+    assert "too old" in run(deploy=True)["capi_django.E006"].msg
