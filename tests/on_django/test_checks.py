@@ -369,13 +369,13 @@ def test_every_check_is_documented_and_tested():
     assert tests == ids
 
 
-def test_w016_a_second_sqlite_beside_the_outbox(configure, tmp_path, monkeypatch):
+def test_w017_a_second_sqlite_beside_the_outbox(configure, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pysqlite3", types.ModuleType("pysqlite3"))
     configure()
-    assert "capi_django.W016" not in run(deploy=True)
+    assert "capi_django.W017" not in run(deploy=True)
     configure(DELIVERY={"OUTBOX": f"sqlite:///{tmp_path}/box/outbox.sqlite3"})
     assert run() == {}
-    assert "pysqlite3" in run(deploy=True)["capi_django.W016"].msg
+    assert "pysqlite3" in run(deploy=True)["capi_django.W017"].msg
 
 
 def test_e006_a_sqlite_that_is_too_old_for_the_outbox(configure, tmp_path, monkeypatch):
