@@ -59,7 +59,8 @@ faults: $(VENV)/.faults
 	done
 
 storm: $(VENV)/.demo
-	CAPI_STORM_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/faults/test_storms.py
+	CAPI_STORM_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/faults/test_storms.py \
+		tests/faults/test_stopped_processes.py
 
 bench: $(VENV)/.demo
 	@$(INSTALL) --group bench

@@ -41,6 +41,21 @@ how many processes were killed, how many events were promised, lost and sent twi
 second copies are not explained by a killed sender. A web worker that found its file busy for more
 than 50 ms has its event in memory, and so promises nothing; those are counted by themselves.
 
+Some tests are milder than the worst that production has, so that all of them take minutes:
+
+- A3, B15: kills for seconds, a dozen rounds of it. `make storm` does as many as it is told.
+- A6: the sender stands still for ten seconds, and for thirty in `make storm`.
+- B3: the file is held for a second or two, twenty times as long as a request waits for it.
+- B9: file systems of other machines cannot be mounted in a test. Their type is given.
+- C1, C10, C15, C20: the hours of an outage pass on a clock that the test moves, and 2,000 events
+  wait instead of 50,000.
+- C2, C3, C21: `TIMEOUT` is a few seconds, and a slow answer takes half a second.
+- C6: the look-up that never returns is Python's own function, replaced.
+- D3: the outbox is full for as long as the events take to come, not for a minute. What capturing
+  costs then is measured as time of the processor.
+- D7: what is looked at is that nothing is captured in the thread of the event loop, not how long
+  the loop waits.
+
 This page is made from the tests by `python tools/faults_page.py`.
 """
 

@@ -12,6 +12,8 @@ from capi_plugins.cli.health_report import trouble
 from capi_plugins.destinations.base import Destination
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS
+from capi_plugins.outbox import sqlite_version
+from capi_plugins.outbox.sqlite import SqliteOutbox
 
 _PAST = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 """An earlier clock is surely wrong, and Meta refuses its events."""
@@ -99,6 +101,10 @@ def _outbox(client: Client, now: float) -> Iterator[Problem]:
         yield Problem("ok", f"outbox {delivery.outbox!r}, worker {delivery.worker!r}: {counts}")
     if health is not None:
         yield from trouble(client, health, now)
+    if isinstance(outbox, SqliteOutbox):
+        yield Problem("ok", sqlite_version.described())
+        for each in sqlite_version.troubles():
+            yield Problem("error" if each.useless else "warn", each.text, each.hint)
 
 
 def _celery(client: Client) -> Iterator[Problem]:

@@ -314,7 +314,7 @@ def _set_up(connection: sqlite3.Connection, place: SqlitePlace, *, anew: bool) -
     run("PRAGMA trusted_schema = OFF")
     owner = run("PRAGMA application_id").fetchone()[0]
     version = run("PRAGMA user_version").fetchone()[0]
-    empty = run("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0] == 0
+    empty = run("SELECT COUNT(*) FROM sqlite_master").fetchone()[0] == 0
     if owner != APPLICATION_ID and not (empty and owner == 0):
         raise _Foreign("it belongs to another program: name a file of its own for the outbox")
     if version > SCHEMA_VERSION:

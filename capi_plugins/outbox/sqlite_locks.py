@@ -45,13 +45,18 @@ class Turn:
             timeout: Most seconds.
         """
         me = threading.get_ident()
+        deadline = time.monotonic() + timeout
         try:
-            if self._thread == me or not self._lock.acquire(timeout=max(0.0, timeout)):
-                return False
-            if self._thread is None:
-                self._thread = me
-                return True
-            self._lock.release()
+            while self._thread != me and self._lock.acquire(timeout=max(0.0, timeout)):
+                if self._thread is None:
+                    self._thread = me
+                    return True
+                # Threads that became greenlets share the lock of the thread they are in.
+                self._lock.release()
+                timeout = deadline - time.monotonic()
+                if timeout <= 0:
+                    break
+                pause()
         except BaseException:
             # Only who has got it can release it, and nobody else noticed.
             with contextlib.suppress(RuntimeError):

@@ -18,7 +18,7 @@ HELD = (
     "CREATE INDEX IF NOT EXISTS held_visitor ON held (visitor)",
     "CREATE INDEX IF NOT EXISTS held_until ON held (until)",
 )
-HAS_HELD = "SELECT 1 FROM sqlite_schema WHERE name = 'held'"
+HAS_HELD = "SELECT 1 FROM sqlite_master WHERE name = 'held'"
 SCHEMA = """
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -3,7 +3,9 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import sys
 import time
+import types
 
 import pytest
 
@@ -171,6 +173,25 @@ def test_an_outbox_that_cannot_be_used_is_an_error(shop, tmp_path, problems):
     assert text.startswith("outbox 'sqlite:///")
     assert " cannot be used: " in text
     assert "in the memory of the processes" in hint
+
+
+def test_the_version_of_sqlite_is_told_where_it_matters(shop, capi, config):
+    version = f"SQLite {sqlite3.sqlite_version}".encode()
+    assert version not in capi("--config", config(), "check").stdout
+    shop()
+    assert version in capi("--config", "capi.toml", "check").stdout
+
+
+def test_a_second_sqlite_in_the_process_is_warned_of(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pysqlite3", types.ModuleType("pysqlite3"))
+    raw = {
+        "DESTINATIONS": {"meta": {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "EAAB"}},
+        "CONSENT": {"DEFAULT": "granted"},
+        "DELIVERY": {"OUTBOX": f"sqlite:///{tmp_path}/box/outbox.sqlite3"},
+    }
+    _, found = find(door(raw), time.time())
+    (told,) = [problem for problem in found if problem.level == "warn"]
+    assert told.text == "pysqlite3 is loaded beside Python's own SQLite"
 
 
 def test_a_stopped_destination_is_an_error_with_its_reason(shop, lead, capi, problems):

@@ -165,6 +165,55 @@ class OwnRedis:
     remove = kill
 
 
+class OwnRabbit:
+    """A RabbitMQ of one node, which keeps its queues on a disk.
+
+    Attributes:
+        url: Where Celery finds it.
+    """
+
+    def __init__(self):
+        self._program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+        if not self._program.exists():
+            missing("RabbitMQ")
+        self._user = AsUser("rabbitmq")
+        self._port, talk = free_port(), free_port()
+        folder = self._user.folder
+        self._environ = {
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"capi{self._port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(talk),
+            "RABBITMQ_MNESIA_BASE": str(folder),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        }
+        self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen(
+            self._user.command(self._program),
+            cwd=self._user.folder,
+            env={**os.environ, **self._environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for(self._port)
+
+    def kill(self):
+        end(self._process)
+
+    def remove(self):
+        self.kill()
+        self._user.remove()
+
+
 def end(process):
     """Kill a process and what it has started."""
     if process.poll() is None:

@@ -15,7 +15,9 @@ from tests.core.test_http import Server, answer
 from tests.faults.shop_settings import settings
 from tests.faults.small_shop import SmallShop, accepted, arrived, until
 
-AT_ONCE = 0.2
+TIMEOUT = 2.5
+AT_ONCE = TIMEOUT / 2
+"""Longer than a busy machine keeps a thread waiting, shorter than whoever waits for an answer."""
 DAY = 86_400
 TROUBLE = {
     "never answers": Fault.hang(),
@@ -62,13 +64,13 @@ def test_an_answer_that_fails_costs_a_moment_and_no_event(open_shop, sandbox, tr
     each event counts once.
     """
     sandbox.inject(TROUBLE[trouble])
-    shop = open_shop(outbox="memory" if outbox == "memory" else None, TIMEOUT=0.7)
+    shop = open_shop(outbox="memory" if outbox == "memory" else None, TIMEOUT=TIMEOUT)
     names = [str(number) for number in range(20)]
     began = time.monotonic()
     shop.lead(*names)
     assert shop.longest < AT_ONCE
     until(lambda: shop.stats.waiting == 0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert accepted(sandbox) == sorted(names)
     assert shop.stats.dead == 0
     copies = {}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from capi_django.outbox import DatabaseOutbox
 
 from capi_plugins import configure
 from capi_plugins.sandbox import Fault, Sandbox
 from tests.faults.clocks import WallClock
+from tests.outbox.other_process import delivery
 
 DAY = 86_400.0
 
@@ -101,7 +103,7 @@ def test_a_clock_that_is_set_delays_nothing(client, sandbox, wall, meanwhile, wh
     wall.offset = 0.0
     lead(client, 3)
     sandbox.wait_for(3, timeout=40)
-    assert client.flush(10)
+    assert client.flush(60)
     assert client.stats().dead == 0
     assert len(sandbox.requests) <= 5
 
@@ -157,6 +159,41 @@ def test_nothing_expires_before_its_time(client, sandbox, wall):
     sandbox.clear_faults()
     sandbox.wait_for(1, timeout=40)
     assert client.stats().dead == 0
+
+
+@pytest.mark.fault("D1")
+def test_a_lease_in_the_database_is_of_the_databases_clock(tables):
+    """The clocks of two processes at one database are a day apart, either way, and jump while one
+    of them has a batch in hand; in three databases.
+
+    The other does not take it, and what its owner knows of it counts. What is given back is taken
+    by whoever comes, whatever its clock says.
+    """
+    wall, other_wall = Wall(), Wall()
+    one = DatabaseOutbox(tables.alias, clock=wall)
+    other = DatabaseOutbox(tables.alias, clock=other_wall)
+
+    def take(outbox, clock):
+        found = outbox.take("paper", limit=10, max_bytes=10**6, now=clock())
+        return [item.event_id for item in found], found
+
+    try:
+        for number, jump in enumerate((DAY, -DAY, 0.0)):
+            wall.offset, other_wall.offset = 0.0, 0.0
+            one.put([delivery(f"{number}"), delivery(f"{number}, too")])
+            names, batch = take(one, wall)
+            assert names == [f"{number}", f"{number}, too"]
+            wall.offset, other_wall.offset = -jump, jump
+            assert take(other, other_wall)[0] == []
+            one.delivered(batch[:1])
+            one.retry(batch[1:], at=0.0, attempt=True)
+            names, batch = take(other, other_wall)
+            assert names == [f"{number}, too"]
+            other.delivered(batch)
+            assert one.stats().waiting == 0
+    finally:
+        one.close()
+        other.close()
 
 
 @pytest.mark.fault("D1", "A6")

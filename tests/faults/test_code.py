@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
 
 import capi_plugins
 import capi_plugins.outbox
+from capi_plugins.outbox import sqlite_version
 from tests.faults.small_shop import accepted, until
 from tests.outbox.other_process import delivery
 
@@ -111,6 +114,28 @@ def test_there_is_one_sqlite_in_a_process():
     """
     other = re.compile(r"^\s*(?:import|from) (pysqlite3|apsw|sqlean)", re.MULTILINE)
     assert [path.name for path in EVERYTHING if other.search(path.read_text())] == []
+
+
+@pytest.mark.fault("S25")
+def test_a_sqlite_with_the_bug_or_too_old_is_told(monkeypatch):
+    """The versions of SQLite around the correction of its WAL-reset bug are looked at.
+
+    Those that have it are told, as a bug that is kept clear of; one that is too old is an error.
+    """
+    clear = [(3, 51, 3), (3, 52, 0), (3, 50, 7), (3, 50, 8), (3, 44, 6), (3, 6, 23)]
+    assert not any(map(sqlite_version.can_lose_rows, clear))
+    ill = [(3, 40, 1), (3, 45, 1), (3, 50, 4), (3, 50, 6), (3, 44, 5), (3, 51, 2), (3, 7, 0)]
+    assert all(map(sqlite_version.can_lose_rows, ill))
+    assert "WAL-reset bug" in sqlite_version.described((3, 40, 1))
+    assert sqlite_version.described((3, 53, 0)) == "SQLite 3.53.0"
+    assert sqlite_version.troubles((3, 24, 0)) == []
+    (old,) = sqlite_version.troubles((3, 22, 0))
+    assert old.useless
+    assert "3.22.0 is too old" in old.text
+    monkeypatch.setitem(sys.modules, "pysqlite3", types.ModuleType("pysqlite3"))
+    (other,) = sqlite_version.troubles()
+    assert not other.useless
+    assert other.text.startswith("pysqlite3 is loaded")
 
 
 @pytest.mark.fault("S24", "S25")

@@ -107,7 +107,7 @@ def test_a_worker_that_takes_too_long_loses_nothing(orders, sandbox):
     assert "WORKER TIMEOUT" in server.said()
     server.close()
     orders.deliver_the_rest()
-    assert set(customers.acknowledged) <= set(copies(sandbox))
+    assert set(customers.acknowledged) <= set(copies(sandbox)), server.said()
     assert len(sandbox.accepted()) == len(copies(sandbox))
     assert "dies" in copies(sandbox)
     orders.assert_sound()

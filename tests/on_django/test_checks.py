@@ -358,7 +358,7 @@ def test_every_check_is_documented_and_tested():
             ),
         )
     )
-    assert len(ids) == 21
+    assert len(ids) == 23
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {
@@ -367,3 +367,19 @@ def test_every_check_is_documented_and_tested():
         for name in re.findall(r"def test_([ew]\d{3})_", file.read_text())
     }
     assert tests == ids
+
+
+def test_w017_a_second_sqlite_beside_the_outbox(configure, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pysqlite3", types.ModuleType("pysqlite3"))
+    configure()
+    assert "capi_django.W017" not in run(deploy=True)
+    configure(DELIVERY={"OUTBOX": f"sqlite:///{tmp_path}/box/outbox.sqlite3"})
+    assert run() == {}
+    assert "pysqlite3" in run(deploy=True)["capi_django.W017"].msg
+
+
+def test_e006_a_sqlite_that_is_too_old_for_the_outbox(configure, tmp_path, monkeypatch):
+    configure(DELIVERY={"OUTBOX": f"sqlite:///{tmp_path}/box/outbox.sqlite3"})
+    assert run(deploy=True) == {}
+    monkeypatch.setattr("capi_plugins.outbox.sqlite_version.LEAST", (4, 0, 0))
+    assert "too old" in run(deploy=True)["capi_django.E006"].msg

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from capi_django import conf, views
 from capi_django.trigger_checks import check_triggers, patterns
 from capi_plugins import Client, sending_off
+from capi_plugins.outbox import sqlite_version
 from capi_plugins.trigger_rules import counts_pages_twice
 
 TAG = "capi"
@@ -51,10 +52,11 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     client = conf.client()
     if client is None or settings.DEBUG:
         return []
-    return [*_test_events(client), *_sandboxes(client), *_tables(client), *_memory(client)]
+    rules = (_test_events, _sandboxes, _tables, _memory, _sqlite)
+    return [message for rule in rules for message in rule(client)]
 
 
-def _test_events(client: Client) -> list[checks.CheckMessage]:
+def _test_events(client: Client) -> Iterable[checks.CheckMessage]:
     return [
         checks.Warning(
             f"CAPI['DESTINATIONS'][{name!r}]['TEST_EVENT_CODE'] is set, and DEBUG is off.",
@@ -86,6 +88,17 @@ def _memory(client: Client) -> Iterator[checks.CheckMessage]:
             "another one knows of duplicates and of shoppers is not known. 'database' is shared.",
             id="capi_django.W012",
         )
+
+
+def _sqlite(client: Client) -> Iterator[checks.CheckMessage]:
+    if not client.settings.delivery.outbox.startswith("sqlite:"):
+        return
+    for each in sqlite_version.troubles():
+        text, hint = f"{each.text}.", f"{each.hint}."
+        if each.useless:
+            yield checks.Error(text, hint=hint, id="capi_django.E006")
+        else:
+            yield checks.Warning(text, hint=hint, id="capi_django.W017")
 
 
 def _proxies(client: Client) -> Iterator[checks.CheckMessage]:

@@ -71,4 +71,5 @@ assert client.flush(30), client.stats()
 over.append(True)
 watcher.join()
 client.close()
-assert gaps
+# What the file costs holds up the other greenlets no longer than that.
+assert sorted(gaps)[len(gaps) // 2] < 0.05
