@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from capi_plugins import hookspecs
+from capi_plugins._leaving import is_meant
 from capi_plugins.exceptions import PluginError
 
 
@@ -45,6 +46,8 @@ class Implementation:
         try:
             return self.function(*self.chosen(given))
         except SystemExit as error:
+            if is_meant(error):
+                raise
             raise Exited().with_traceback(error.__traceback__) from None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from capi_plugins._leaving import is_meant
 from capi_plugins._plugins import Plugins
 from capi_plugins._visitors import holder_keys
 from capi_plugins.consent import Consent
@@ -178,6 +179,8 @@ class Pipeline:
         except InvalidEvent as error:
             return Processed(event, name, reason=str(error))
         except (Exception, SystemExit) as error:
+            if is_meant(error):
+                raise
             _log.error(
                 "destination %s failed on %s with %s", name, event.event_name, type(error).__name__
             )

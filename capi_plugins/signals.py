@@ -20,6 +20,8 @@ from typing import Any
 
 from blinker import NamedSignal, Namespace
 
+from capi_plugins._leaving import is_meant
+
 _log = logging.getLogger("capi_plugins.signals")
 _namespace = Namespace()
 
@@ -82,5 +84,7 @@ def tell(signal: NamedSignal, sender: object, **arguments: Any) -> None:
         try:
             receiver(sender, **arguments)
         except (Exception, SystemExit) as error:
+            if is_meant(error):
+                raise
             # The text of an exception may hold personal data, its type does not.
             _log.error("a receiver of %s failed with %s", signal.name, type(error).__name__)

@@ -151,7 +151,16 @@ def test_a_library_has_one_door(library, doors):
 
 
 LAYERS = [
-    {"version", "exceptions", "event_data", "events", "consent", "client_address", "section"},
+    {
+        "version",
+        "exceptions",
+        "_leaving",
+        "event_data",
+        "events",
+        "consent",
+        "client_address",
+        "section",
+    },
     {"delivery_settings"},
     {
         "browser",

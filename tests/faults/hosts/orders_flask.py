@@ -2,8 +2,7 @@
 
 ``?die=before`` kills its process before the event of the request is stored, ``?die=after`` when it
 is and the answer is not sent yet, ``?hang=1`` keeps it from answering then. The answer is 200 when
-the event is stored, 202 when the file was busy and the event is in memory, or when the worker was
-ended in the middle of it and told that it is dropped, which is no promise.
+the event is stored, 202 when the file was busy and the event is in memory, which is no promise.
 """
 
 import json
@@ -14,19 +13,9 @@ import time
 import flask
 from capi_flask import Capi
 
-from capi_plugins import signals
-
 app = flask.Flask(__name__)
 app.config["CAPI"] = json.loads(os.environ["SHOP_CAPI"])
 Capi(app)
-dropped = []
-
-
-def drop(sender, **told):
-    dropped.append(told["reason"])
-
-
-signals.event_dropped.connect(drop)
 
 
 def die():
@@ -51,7 +40,6 @@ class Dying:
 
     def __call__(self, environ, start_response):
         begun = []
-        dropped.clear()
         answer = self._inner(environ, lambda *given: begun.extend(given))
         stuck = environ["QUERY_STRING"]
         # What is in memory, because the file was busy, is not stored yet.
@@ -62,7 +50,7 @@ class Dying:
         while "hang=1" in stuck:
             time.sleep(1)
         status, headers, *_ = begun
-        if status == "200 OK" and (dropped or app.extensions["capi"].client.stats().in_memory):
+        if status == "200 OK" and app.extensions["capi"].client.stats().in_memory:
             status = "202 Accepted"
         start_response(status, headers)
         return answer

@@ -1,0 +1,70 @@
+"""A plugin that exits ends nothing; a signal handler that exits ends what it is meant to end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from capi_plugins import hookimpl, signals
+
+
+@pytest.fixture
+def ended():
+    """A handler like that of gunicorn for a worker that takes too long."""
+
+    class Worker:
+        def handle_abort(self, number, frame):
+            sys.exit(1)
+
+    before = signal.signal(signal.SIGUSR2, Worker().handle_abort)
+    yield lambda: signal.raise_signal(signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, before)
+
+
+class Filtering:
+    def __init__(self, act):
+        self._act = act
+
+    @hookimpl
+    def capi_filter(self):
+        self._act()
+
+
+def test_a_signal_that_comes_while_a_plugin_works_ends_the_worker(make, post, ended):
+    client = make(Filtering(ended), to=post)
+    with pytest.raises(SystemExit):
+        client.track("Lead")
+    client.close()
+    assert post.events == []
+
+
+def test_a_signal_that_comes_while_a_receiver_works_ends_the_worker(make, post, ended):
+    client = make(to=post)
+
+    def receive(sender, **told):
+        ended()
+
+    with signals.event_captured.connected_to(receive), pytest.raises(SystemExit):
+        client.track("Lead")
+    client.close()
+
+
+def test_a_plugin_that_exits_has_failed_and_ends_nothing(make, post, ended):
+    client = make(Filtering(sys.exit), to=post)
+    client.track("Lead")
+    client.close()
+    assert post.events == []
+
+
+def test_a_receiver_that_exits_ends_nothing(make, post, ended):
+    client = make(to=post)
+
+    def receive(sender, **told):
+        sys.exit(1)
+
+    with signals.event_captured.connected_to(receive):
+        client.track("Lead")
+    client.close()
+    assert len(post.events) == 1
