@@ -141,7 +141,7 @@ def _show(event_id: str, lines: Sequence[Mapping[str, Any]]) -> None:
     if last == "held":
         out.print("  It is sent when the visitor consents, and dropped when too long undecided.")
     elif not any(line["stage"] in _SETTLED for line in lines):
-        out.print("  It waits in the outbox: see 'capi status'.")
+        out.print("  It waits in the outbox, see 'capi status', unless it was withdrawn.")
 
 
 def _rest(line: Mapping[str, Any]) -> str:
