@@ -77,7 +77,7 @@ def test_who_is_forgotten_while_their_event_is_on_its_way_is_not_sent_again(
     assert client.flush(20)
     client.close()
     assert sorted(sent(sandbox)) == ["grace", "later"]
-    stored = b"".join(each.read_bytes() for each in box.parent.iterdir())
+    stored = b"".join(each.read_bytes() for each in box.parent.iterdir() if each.is_file())
     assert b"ada-2" not in stored
 
 

@@ -56,7 +56,7 @@ def test_the_token_is_in_the_body_of_the_request_and_nowhere_else(box, caplog):
             with pytest.raises(TypeError, match="holds secrets"):
                 way(meta)
         client.close()
-        files = b"".join(file.read_bytes() for file in box.parent.iterdir())
+        files = b"".join(file.read_bytes() for file in box.parent.rglob("*") if file.is_file())
         assert TOKEN.encode() not in files
     assert TOKEN not in caplog.text
 
