@@ -6,6 +6,7 @@ import glob
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import nox
@@ -60,6 +61,19 @@ def _suits(python: str, django: str) -> bool:
     return django == "5.2" or python != "3.11"
 
 
+OLDEST = (
+    "Django==5.2",
+    "Flask==3.0.0",
+    "attrs==23.2.0",
+    "blinker==1.8.1",
+    "click==8.1.7",
+    "httpx==0.27.0",
+    "orjson==3.10.0",
+    "pluggy==1.5.0",
+    "rich==13.7.0",
+    "werkzeug==3.0.0",
+)
+
 MATRIX = [
     nox.param(FOUND[python], django, id=f"py{python}-django{django}")
     for python in FOUND
@@ -71,6 +85,20 @@ MATRIX = [
 def _install(session: nox.Session, *what: str) -> None:
     session.install("pip>=25.1")
     session.install(*what, "--group", "test")
+
+
+def _install_hosts(session: nox.Session, *pins: str) -> None:
+    """Install the host apps that there are for these pins; the tests of the others are skipped."""
+    constraints = Path(session.create_tmp()) / "pins.txt"
+    constraints.write_text("\n".join(pins))
+    for requirement in tomllib.loads(Path("pyproject.toml").read_text())["dependency-groups"][
+        "hosts"
+    ]:
+        session.run(
+            *("python", "-m", "pip", "install", "-q", "-c", str(constraints), requirement),
+            success_codes=[0, 1],
+            silent=True,
+        )
 
 
 def _pytest(session: nox.Session, *arguments: str) -> None:
@@ -87,30 +115,18 @@ def _pytest(session: nox.Session, *arguments: str) -> None:
 @nox.session
 @nox.parametrize("python,django", MATRIX)
 def matrix(session: nox.Session, django: str) -> None:
-    """All tests on one interpreter and one Django."""
+    """All tests on one interpreter and one Django, with the host apps that run on it."""
     _install(session, "-e", ".[django,flask]", f"Django~={django}.0")
+    _install_hosts(session, f"Django~={django}.0")
     _pytest(session)
 
 
 @nox.session
 @nox.parametrize("python", [nox.param(FOUND["3.11"], id="py3.11")] if "3.11" in FOUND else [])
 def lowest(session: nox.Session) -> None:
-    """All tests with the oldest libraries the package allows."""
-    _install(
-        session,
-        "-e",
-        ".[django,flask]",
-        "Django==5.2",
-        "Flask==3.0.0",
-        "attrs==23.2.0",
-        "blinker==1.8.1",
-        "click==8.1.7",
-        "httpx==0.27.0",
-        "orjson==3.10.0",
-        "pluggy==1.5.0",
-        "rich==13.7.0",
-        "werkzeug==3.0.0",
-    )
+    """All tests with the oldest libraries the package allows, and the host apps that take them."""
+    _install(session, "-e", ".[django,flask]", *OLDEST)
+    _install_hosts(session, *OLDEST)
     _pytest(session)
 
 

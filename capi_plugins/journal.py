@@ -127,7 +127,11 @@ class FolderJournal:
     def _new_day(self, today: str) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # It may stand in a working copy of the host.
-        self.folder.joinpath(".gitignore").write_text("*\n")
+        ignore = os.open(self.folder / ".gitignore", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.write(ignore, b"*\n")
+        finally:
+            os.close(ignore)
         oldest = datetime.date.fromisoformat(today) - datetime.timedelta(days=KEPT_DAYS)
         for path in self._files():
             if path.name[:10] < oldest.isoformat():

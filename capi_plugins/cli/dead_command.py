@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from capi_plugins.cli.doors import current_door
-from capi_plugins.cli.shared_outbox import shared_outbox
+from capi_plugins.cli.shared_outbox import dead_letters, shared_outbox
 from capi_plugins.outbox.base import DeadLetter, Outbox
 
 _KEYS = click.argument("keys", type=click.IntRange(1, 2**63 - 1), nargs=-1, metavar="[KEY]...")
@@ -38,7 +38,7 @@ def list_(limit: int, as_json: bool, show_payload: bool) -> None:
     if show_payload and not as_json:
         raise click.UsageError("--show-payload needs --json")
     _, outbox = shared_outbox(current_door())
-    letters = outbox.dead_letters(limit)
+    letters = dead_letters(outbox, limit)
     if as_json:
         for letter in letters:
             click.echo(orjson.dumps(_described(letter, payload=show_payload)))
@@ -96,7 +96,7 @@ def _chosen(outbox: Outbox, keys: tuple[int, ...], *, everything: bool) -> Seque
         raise click.UsageError("name the keys that dead list shows, or say --all")
     if not everything:
         return list(dict.fromkeys(keys))
-    letters = outbox.dead_letters(max(1, outbox.stats().dead))
+    letters = dead_letters(outbox, max(1, outbox.stats().dead))
     return [letter.delivery.key for letter in letters if letter.delivery.key is not None]
 
 

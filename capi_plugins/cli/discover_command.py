@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
@@ -67,7 +67,7 @@ def discover(record: bool, host: str, port: int, currency: str | None, as_json: 
         click.echo(orjson.dumps(_described(found, moments, silent), option=orjson.OPT_INDENT_2))
     else:
         _show(found, silent, recorded=record)
-        _list(moments)
+        _list(moments, {trigger.signal or trigger.route for trigger in triggers})
 
 
 def _client(door: Door) -> Client | None:
@@ -122,12 +122,14 @@ def _show(found: Sequence[Comparison], silent: Sequence[str], *, recorded: bool)
         out.print("Read from code alone. 'discover --record' proposes from what really happens.")
 
 
-def _list(moments: Sequence[Moment]) -> None:
+def _list(moments: Sequence[Moment], in_force: Collection[str | None]) -> None:
     out = Console(highlight=False, stderr=True)
     for on, title in (("signal", "Signals"), ("model", "Models"), ("request", "Routes")):
-        names = dict.fromkeys(m.name for m in moments if m.on == on and is_telling(m))
+        telling = [m.name for m in moments if m.on == on and is_telling(m)]
+        names = dict.fromkeys(name for name in telling if name not in in_force)
         if names:
-            out.print(f"{title} that sound like conversions: {', '.join(names)}.", markup=False)
+            said = f"{title} that sound like conversions: {', '.join(names)}."
+            out.print(said, markup=False)
 
 
 def _python(item: Comparison, *, recorded: bool) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 from capi_plugins import Client, UserData
 from capi_plugins.builtin.journaling import journal_of
 from capi_plugins.cli.doors import current_door
+from capi_plugins.cli.shared_outbox import dead_letters
 from capi_plugins.journal import SHORT, Journal, redacted
 
 _STYLES = {"delivered": "green", "dropped": "yellow", "given up": "bold red", "lost": "bold red"}
@@ -21,9 +22,9 @@ _SETTLED = frozenset(_STYLES)
 _WORDS = {"held": "held until the visitor decides", "released": "released, the visitor consented"}
 _MOST_LETTERS = 10_000
 _NOTHING = """\
-Nothing is known of it: no trigger has made an event of it within the last week, or not before the
-last seconds. 'capi plugins' lists the triggers in force; 'capi discover --record' shows what your
-site does when somebody clicks."""
+Nothing is known of it. Either no trigger has made an event of it within the last week ('capi
+plugins' lists those in force, 'capi discover --record' shows what your site does when somebody
+clicks), or it happened just now: what happens is written down some seconds later."""
 _NOT_KEPT = """\
 No dead letter is about it, and nothing else is known, because nothing is written down: {why}.
 {hint}, and ask again about what happens from then on."""
@@ -65,9 +66,7 @@ def explain(key: str, limit: int, as_json: bool) -> None:
 
 def _lines(client: Client, journal: Journal | None) -> Iterator[dict[str, Any]]:
     """Give what was written down, and what the outbox has of dead letters."""
-    if journal is not None:
-        yield from (line for line in journal.read() if "event_id" in line)
-    for letter in client.delivering.outbox.dead_letters(_MOST_LETTERS):
+    for letter in dead_letters(client.delivering.outbox, _MOST_LETTERS):
         yield {
             "at": letter.died_at,
             "event_name": letter.delivery.event_name,
@@ -77,6 +76,8 @@ def _lines(client: Client, journal: Journal | None) -> Iterator[dict[str, Any]]:
             "reason": letter.reason,
             "payload": redacted(letter.delivery.payload),
         }
+    if journal is not None:
+        yield from (line for line in journal.read() if "event_id" in line)
 
 
 def _without_repetition(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -140,7 +141,7 @@ def _show(event_id: str, lines: Sequence[Mapping[str, Any]]) -> None:
     if last == "held":
         out.print("  It is sent when the visitor consents, and dropped when too long undecided.")
     elif not any(line["stage"] in _SETTLED for line in lines):
-        out.print("  It waits in the outbox: see 'capi status'.")
+        out.print("  It waits in the outbox, see 'capi status', unless it was withdrawn.")
 
 
 def _rest(line: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from capi_plugins import Client
 from capi_plugins.cli.doors import Door
-from capi_plugins.outbox.base import Outbox
+from capi_plugins.outbox.base import DeadLetter, Outbox
 
 
 def shared_outbox(door: Door) -> tuple[Client, Outbox]:
@@ -27,3 +29,20 @@ def shared_outbox(door: Door) -> tuple[Client, Outbox]:
             "such as 'sqlite:////var/lib/shop/outbox.sqlite3'"
         )
     return client, outbox
+
+
+def dead_letters(outbox: Outbox, limit: int) -> Sequence[DeadLetter]:
+    """Return the dead letters of an outbox; see ``Outbox.dead_letters``.
+
+    Args:
+        outbox: The outbox.
+        limit: Most dead letters.
+
+    Raises:
+        ClickException: It cannot be read.
+    """
+    try:
+        return outbox.dead_letters(limit)
+    except Exception as error:
+        problem = outbox.stats().problem or type(error).__name__
+        raise click.ClickException(f"the outbox cannot be read: {problem}") from None

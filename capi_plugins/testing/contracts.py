@@ -1,4 +1,4 @@
-"""Tests that plugins take over: what the project relies on, of a destination and of hooks.
+"""Tests that plugins take over: what the project relies on.
 
 ::
 
@@ -16,5 +16,7 @@ from __future__ import annotations
 
 from capi_plugins.testing.destination_contract import DestinationContract
 from capi_plugins.testing.hook_contract import HookContract
+from capi_plugins.testing.outbox_contract import OutboxContract
+from capi_plugins.testing.source_contract import SourceContract
 
-__all__ = ["DestinationContract", "HookContract"]
+__all__ = ["DestinationContract", "HookContract", "OutboxContract", "SourceContract"]

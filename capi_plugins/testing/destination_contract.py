@@ -156,7 +156,7 @@ class DestinationContract:
             for body in (*_BODIES, self.accepted().body):
                 outcome = self._read(destination, Response(status=status, body=body))
                 delivered = outcome.verdict is Verdict.DELIVERED
-                assert not (delivered and status >= 300), f"HTTP {status} is delivered"  # noqa: PLR2004
+                assert not (delivered and status >= 300), f"HTTP {status} is delivered"
 
     def test_trouble_of_the_other_side_is_tried_again(self) -> None:
         """A server that is down, broken or busy costs no event."""

@@ -17,7 +17,7 @@ from tests.faults.own_servers import OwnPooler, OwnPostgres
 from tests.faults.small_shop import accepted, until
 from tests.on_django import databases
 from tests.on_django.conftest import BASE
-from tests.on_django.test_database_transactions import PURCHASE
+from tests.on_django.database_shop import PURCHASE
 
 
 class Shop:

@@ -18,7 +18,7 @@ from capi_plugins.destinations.base import Request
 from capi_plugins.sandbox import Fault, Sandbox
 from tests.faults.shop_settings import settings
 from tests.faults.small_shop import SmallShop, accepted, until
-from tests.on_django.test_database_transactions import Shop
+from tests.on_django.database_shop import Shop
 
 TOKEN = "CANARY-TOKEN-8861"
 CAPI = Path(sys.executable).with_name("capi")

@@ -12,14 +12,8 @@ from capi_django.models import WaitingDelivery
 from django.db import transaction
 
 from capi_plugins import Event
-from tests.on_django.test_database_transactions import (
-    VISITOR,
-    Shop,
-    bare_delivery,
-    relay,
-    rolled_back,
-    run,
-)
+from tests.on_django.database_shop import VISITOR, Shop, bare_delivery, relay, rolled_back
+from tests.on_django.test_database_relays import run
 
 
 @pytest.fixture

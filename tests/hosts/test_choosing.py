@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections import Counter
 
+from tests.hosts import hosting
+
 ACCOUNTS = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions"]
 SITES = [*ACCOUNTS, "django.contrib.sites"]
 PAYMENTS = [*SITES, "payments"]
@@ -60,6 +62,8 @@ for capi in capis:
 
 def look(apps, *capis, path=()):
     """What each ``CAPI`` makes of a project with these apps."""
+    if not path:
+        hosting.needs(*{app.partition(".")[0] for app in apps})
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps([apps, capis])],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))},

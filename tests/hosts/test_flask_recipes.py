@@ -148,7 +148,7 @@ def test_a_login_is_explained_by_the_visitor_s_address_from_another_process(tmp_
     logins = [line for line in lines if line["event_name"] == "Login"]
     assert [line["stage"] for line in logins] == ["captured", "delivered"]
     assert (logins[0]["trigger"], logins[0]["path"]) == ("flask_login[0]", "/sign-in")
-    written = "".join(path.read_text() for path in (tmp_path / "journal").iterdir())
+    written = "".join(path.read_text() for path in (tmp_path / "journal").glob("*.jsonl"))
     assert "ada@example.com" not in written
     (bot,) = [
         line for line in map(json.loads, written.splitlines()) if "bot" in line.get("reason", "")

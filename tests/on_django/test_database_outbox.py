@@ -9,6 +9,7 @@ import pytest
 from capi_django.outbox import DatabaseOutbox
 
 from tests.core.paper import Clock
+from tests.outbox import test_conformance
 from tests.outbox.conforming import SUITES
 
 globals().update(
@@ -19,6 +20,10 @@ globals().update(
         if name.startswith("test_") and "bounded" not in inspect.signature(test).parameters
     }
 )
+
+
+class TestContract(test_conformance.TestContract):
+    WRITES = 25
 
 
 @pytest.fixture
@@ -38,8 +43,3 @@ def new(tables):
 @pytest.fixture
 def outbox(new):
     return new()
-
-
-@pytest.fixture
-def each():
-    return 25

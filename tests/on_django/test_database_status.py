@@ -170,3 +170,14 @@ def test_what_became_of_an_event_is_known_to_every_process_without_any_setting(m
     assert "ada@example.com" not in done.stdout
     assert manage("capi", "forget", "--email", "ada@example.com").returncode == 0
     assert manage("capi", "explain", "ada@example.com").returncode == 1
+
+
+def test_commands_before_the_migration_say_what_to_do(manage, tmp_path):
+    settings = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "new.sqlite3")}
+    for command in (["explain", "1001"], ["dead", "list"]):
+        done = manage("capi", *command, tables=Tables("new", settings))
+        assert done.returncode == 1
+        assert done.stderr.endswith(
+            "Error: the outbox cannot be read: its tables are missing, run 'manage.py migrate "
+            "capi_django'\n"
+        )

@@ -1,7 +1,7 @@
 """What the suites of the conformance of outboxes have in common.
 
-Another outbox joins with a line in ``OUTBOXES``, or with fixtures ``new``, ``outbox`` and ``each``
-of its own and the tests of ``SUITES``.
+Another outbox joins with a line in ``OUTBOXES``, or with fixtures ``new`` and ``outbox`` of its
+own and the tests of ``SUITES``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from tests.core.paper import NOW, Clock, delivery
 
 SUITES = (
     "test_conformance",
-    "test_duplicates",
-    "test_dead_letters",
     "test_forgetting",
     "test_interruptions",
     "test_accounts",

@@ -73,9 +73,3 @@ def bounded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
 @pytest.fixture
 def outbox(new: Callable[..., Any]) -> Any:
     return new()
-
-
-@pytest.fixture
-def each() -> int:
-    """How much every writer writes that works beside others."""
-    return 200

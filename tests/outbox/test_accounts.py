@@ -2,59 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.core.paper import NOW, Clock, delivery
-from tests.outbox.conforming import ids, take
-
-
-def test_nothing_is_lost_or_given_twice_under_threads(outbox, each):
-    writers, readers = 4, 4
-    delivered, lock = [], threading.Lock()
-    written = threading.Barrier(writers + 1)
-    over = threading.Event()
-
-    def write(writer):
-        for number in range(each):
-            stored = outbox.put([delivery(f"{writer}-{number}"), delivery(f"{number}")])
-            assert not stored.refused
-        written.wait(60)
-
-    def read(reader):
-        attempts = itertools.count()
-        while True:
-            last = over.is_set()
-            batch = take(outbox, limit=7)
-            if not batch and last:
-                return
-            if batch and next(attempts) % 3 == 0:
-                outbox.retry(batch, at=NOW, attempt=True)
-            elif batch:
-                with lock:
-                    delivered.extend(ids(batch))
-                outbox.delivered(batch)
-
-    with ThreadPoolExecutor(writers + readers) as pool:
-        reading = [pool.submit(read, reader) for reader in range(readers)]
-        writing = [pool.submit(write, writer) for writer in range(writers)]
-        written.wait(60)
-        over.set()
-        for future in writing + reading:
-            future.result(60)
-    # A reader may have ended while another still held a batch that it gave back.
-    while batch := take(outbox):
-        delivered.extend(ids(batch))
-        outbox.delivered(batch)
-    expected = {f"{w}-{n}" for w in range(writers) for n in range(each)}
-    expected |= {str(n) for n in range(each)}
-    assert sorted(delivered) == sorted(expected)
-    assert outbox.stats().waiting == 0
-
+from tests.core.paper import Clock, delivery
+from tests.outbox.conforming import take
 
 STEPS = st.lists(
     st.one_of(

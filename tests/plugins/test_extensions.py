@@ -19,6 +19,7 @@ from capi_plugins import (
     FinishedRequest,
     InvalidSignature,
     RequestContext,
+    WebhookError,
     hookimpl,
     signals,
 )
@@ -69,15 +70,20 @@ class Payments(Source):
         wanted = hmac.new(self.secret.encode(), request.body, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(wanted, request.headers.get("payments-signature", "")):
             raise InvalidSignature("the signature of the payment is wrong")
-        message = json.loads(request.body)
-        if message["type"] == "paid":
-            yield Event.from_dict(
-                {
-                    "event_name": "Purchase",
-                    "event_id": f"Purchase.{message['order']}",
-                    "user_data": {"email": message["email"]},
-                }
-            )
+        try:
+            message = json.loads(request.body)
+            if message["type"] != "paid":
+                return
+            order, email = message["order"], message["email"]
+        except (LookupError, TypeError, ValueError):
+            raise WebhookError("the message is none of ours", code="invalid_body") from None
+        yield Event.from_dict(
+            {
+                "event_name": "Purchase",
+                "event_id": f"Purchase.{order}",
+                "user_data": {"email": email},
+            }
+        )
 
 
 class PaymentsPlugin:

@@ -27,7 +27,7 @@ from capi_plugins.cli.discovering.words import (
     words_of,
 )
 
-_HOOKS = frozenset("webhook webhooks hook admin api".split())
+_HOOKS = frozenset("webhook webhooks hook admin api dashboard".split())
 # ``q``, ``query``, ``search`` and ``search_query`` are used for nothing else, on a list too.
 _SURELY_SEARCHED = 3
 _READS = ("GET", "")
@@ -45,6 +45,8 @@ def is_telling(moment: Moment) -> bool:
     said = words(moment)
     if moment.on == "model":
         return moment.is_user or bool(said & (set(ORDERS) | CONTACT) - {"registration"})
+    if said & _HOOKS:
+        return False
     bought = set(ORDERS) | CART | CHECKOUT | ORDERING
     return bool(said & (bought | SEARCH | CONTACT | WISHLIST | REGISTER | {"product"}))
 
