@@ -247,9 +247,9 @@ class Remembering:
         known = browser_data(context)
         return ShopperContext(
             at=self._clock(),
-            fbp=_text(known.fbp),
-            fbc=_text(known.fbc),
-            fbclid=_text(known.fbclid),
+            fbp=_text(known["fbp"]),
+            fbc=_text(known["fbc"]),
+            fbclid=_text(known["fbclid"]),
             client_ip_address=context.client_ip_address,
             client_user_agent=context.client_user_agent,
             url=context.url,

@@ -17,6 +17,7 @@ from capi_plugins.events import Event, UserData
 _RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST = 200
 _IDENTIFYING = ("external_id", "email", "phone")
+_NOBODY = UserData()
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -33,7 +34,7 @@ class Subject:
 
     rows: tuple[Row, ...] = ()
     others: tuple[str, ...] = ()
-    user: UserData = attrs.field(default=UserData(), repr=False)
+    user: UserData = attrs.field(default=_NOBODY, repr=False)
     trigger: str | None = None
     fresh: bool = False
 
@@ -71,13 +72,9 @@ def subject_of(
     for value in named:
         if issubclass(type(value), str | int) and 0 < len(str(value)) < _LONGEST:
             others += [key_of("value", value), key_of("session", value)]
-    user = UserData(
-        **{
-            name: trigger.user_data[name].find(offer, [])
-            for name in _IDENTIFYING
-            if name in trigger.user_data
-        }
-    )
+    known = [name for name in _IDENTIFYING if name in trigger.user_data]
+    found = {name: trigger.user_data[name].find(offer, []) for name in known}
+    user = UserData(**found) if found else _NOBODY
     return Subject(
         rows=tuple(rows), others=tuple(others), user=user, trigger=trigger.where, fresh=fresh
     )

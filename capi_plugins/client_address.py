@@ -69,22 +69,27 @@ def client_address(
     if not trusted:
         address = parse_address(peer)
     else:
-        chains = [chain(headers[name]) for name, chain in _CHAINS.items() if name in headers]
-        found = {
-            (_by_count(peer, chain, trusted), None)
-            if isinstance(trusted, int)
-            else _by_network(peer, chain, trusted)
-            for chain in chains or [iter(())]
-        }
-        # A proxy that writes one of the two headers passes the other on as the visitor invented
-        # it. Where they disagree there is no telling which is which.
-        addresses = {address for address, _ in found}
-        address = addresses.pop() if len(addresses) == 1 else None
-        # Anybody who reaches the host past Cloudflare can write its headers too.
-        edges = [proxy is not None and _is_in(proxy, _CLOUDFLARE) for _, proxy in found]
-        if all(edges) and not isinstance(trusted, int) and _names_cloudflare(trusted):
-            address = _by_cloudflare(headers) or address
+        chains = [read(headers[name]) for name, read in _CHAINS.items() if name in headers]
+        if isinstance(trusted, int):
+            address = _agreed([_by_count(peer, chain, trusted) for chain in chains])
+        else:
+            found = [_by_network(peer, chain, trusted) for chain in chains or [iter(())]]
+            address = _agreed([address for address, _ in found])
+            # Anybody who reaches the host past Cloudflare can write its headers too.
+            edges = [proxy is not None and _is_in(proxy, _CLOUDFLARE) for _, proxy in found]
+            if all(edges) and _names_cloudflare(trusted):
+                address = _by_cloudflare(headers) or address
     return str(address) if address is not None and is_public(address) else None
+
+
+def _agreed(addresses: Sequence[_Address | None]) -> _Address | None:
+    """Return what all headers say, if they say one thing.
+
+    A proxy that writes one of the two headers passes the other on as the visitor invented it. Where
+    they disagree there is no telling which is which.
+    """
+    first = addresses[0] if addresses else None
+    return first if all(address == first for address in addresses) else None
 
 
 def parse_address(text: str) -> _Address | None:

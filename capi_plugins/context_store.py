@@ -187,8 +187,8 @@ def key_of(kind: str, *values: object) -> str:
         kind: What kind of thing it is: ``user``, ``session``, ``row``, ...
         values: What tells it from others of its kind.
     """
-    texts = (kind, *map(str, values))
-    text = "".join(f"{len(part)}:{part}" for part in texts)
+    texts = [kind, *map(str, values)]
+    text = "".join([f"{len(part)}:{part}" for part in texts])
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
 
 

@@ -55,11 +55,21 @@ class _Fields:
         """The names of the fields, in order."""
         return tuple(field.name for field in attrs.fields(cls))  # type: ignore[arg-type]
 
-    def fill(self, other: Self) -> Self:
-        """Return a copy with the values of ``other`` where there are none; in mappings too."""
+    def fill(self, other: Self | Mapping[str, Any]) -> Self:
+        """Return a copy with the values of ``other`` where there are none; in mappings too.
+
+        Args:
+            other: Another one, or values by the names of the fields.
+
+        Raises:
+            TypeError: A name is no field's.
+        """
         changes: dict[str, Any] = {}
         values = self.__dict__
-        for name, theirs in other.__dict__.items():
+        given = other if isinstance(other, Mapping) else other.__dict__
+        if given is other and (unknown := given.keys() - values.keys()):
+            raise TypeError(f"{min(unknown)} is not a field")
+        for name, theirs in given.items():
             if theirs is None or is_empty(theirs):
                 continue
             mine = values[name]

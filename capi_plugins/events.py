@@ -243,8 +243,10 @@ class Event:
             if value is None:
                 continue
             if name in _GROUPS:
-                group = value if isinstance(value, _GROUPS[name]) else _group(name, value)
-                fuller = group if current is None else current.fill(group)
+                given = value
+                if not isinstance(value, _GROUPS[name]) and (current is None or name in _SORTED):
+                    given = _group(name, value)
+                fuller = given if current is None else current.fill(given)
                 if fuller is not current:
                     changes[name] = fuller
             elif is_empty(current) and not is_empty(value):
@@ -257,6 +259,8 @@ _GROUPS: dict[str, type[UserData | CustomData | AppData]] = {
     "custom_data": CustomData,
     "app_data": AppData,
 }
+# Groups whose mappings hold more than their fields.
+_SORTED = frozenset({"custom_data"})
 _EVENT_NAMES = frozenset(field.name for field in attrs.fields(Event)) - {"notes", "trigger"}
 
 

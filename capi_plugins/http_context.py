@@ -20,6 +20,7 @@ MOST_USER_AGENT = 512
 
 _MOST_VALUE = 16_384
 _MOST_PAIRS = 1000
+_NOBODY = UserData()
 
 
 def request_context(
@@ -60,7 +61,7 @@ def request_context(
         cookies=parse_cookies(headers.get("cookie", "")),
         headers=headers,
         query=parse_query(url.partition("#")[0].partition("?")[2]),
-        user=user or UserData(),
+        user=user or _NOBODY,
         is_staff=is_staff,
         session_key=session_key,
         received_at=received_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from capi_plugins.context import RequestContext
@@ -20,6 +21,7 @@ _SECRET = re.compile(
     )(?:$|[-_.\]])""",
     re.IGNORECASE | re.VERBOSE,
 )
+_NOBODY = UserData()
 
 
 class RequestData:
@@ -47,34 +49,33 @@ class RequestData:
         owner = owner_of(context, staff_are_visitors=self._staff_are_visitors)
         if owner is Owner.OTHER:
             return None
-        return event.fill(
-            action_source="website",
-            user_data=browser_data(context, event.user_data).fill(context.user),
-            **_urls(context),
-        )
+        browser = browser_data(context, event.user_data)
+        fuller = event.fill(action_source="website", user_data=browser, **_urls(context))
+        return fuller.fill(user_data=context.user)
 
 
-def browser_data(context: RequestContext, known: UserData | None = None) -> UserData:
-    """Read what a request tells of the visitor's browser.
+def browser_data(
+    context: RequestContext, known: UserData = _NOBODY
+) -> Mapping[str, str | float | None]:
+    """Read what a request tells of the visitor's browser, by the names of ``UserData``.
 
     Args:
         context: The request.
         known: What is known already; a click id in it is the one that counts.
     """
-    known = known or UserData()
     fbc = context.cookies.get("_fbc")
     fbclid = known.fbclid or click_of(context)
     # A click that differs from the cookie's is the later one: Meta's pixel writes the cookie anew
     # whenever it sees one, and it has not seen this one yet.
     use_fbclid = bool(fbclid) and not known.fbc and (not fbc or _click(fbc) != fbclid)
-    return UserData(
-        client_ip_address=context.client_ip_address,
-        client_user_agent=context.client_user_agent,
-        fbp=context.cookies.get("_fbp"),
-        fbc=None if use_fbclid else fbc,
-        fbclid=fbclid if use_fbclid else None,
-        fbclid_time=context.received_at if use_fbclid and not known.fbclid else None,
-    )
+    return {
+        "client_ip_address": context.client_ip_address,
+        "client_user_agent": context.client_user_agent,
+        "fbp": context.cookies.get("_fbp"),
+        "fbc": None if use_fbclid else fbc,
+        "fbclid": fbclid if use_fbclid else None,
+        "fbclid_time": context.received_at if use_fbclid and not known.fbclid else None,
+    }
 
 
 def _click(fbc: str) -> str | None:

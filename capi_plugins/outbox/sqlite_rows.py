@@ -36,7 +36,6 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_waiting ON delivery (destination, due, id) WHERE reason IS NULL;
 CREATE INDEX delivery_dead ON delivery (died_at, id) WHERE reason IS NOT NULL;
 CREATE TABLE seen (identity BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX seen_at ON seen (at);
 CREATE TABLE standing (
     destination TEXT PRIMARY KEY,
     configuration TEXT NOT NULL,
@@ -69,6 +68,8 @@ FORGET = (
 )
 _COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts"
 AFTER = f"SELECT {_COLUMNS} FROM delivery WHERE id > ? AND reason IS NULL ORDER BY id"  # noqa: S608
+PARTS = 256
+"""In how many parts identities are removed."""
 _STANDING = "destination, configuration, tried_at, failed_at, reason, stopped_until"
 _REMEMBER_SECONDS = 48 * 3600
 _DEAD_MOST = 10_000
@@ -290,7 +291,7 @@ def standings(connection: sqlite3.Connection) -> list[Standing]:
 
 
 def prune(connection: sqlite3.Connection, now: float, retention: float) -> bool:
-    """Remove what is too old: a part of it, so that nobody waits long.
+    """Remove dead letters that are too old: a part of them, so that nobody waits long.
 
     Args:
         connection: In a transaction.
@@ -302,10 +303,6 @@ def prune(connection: sqlite3.Connection, now: float, retention: float) -> bool:
     """
     before = connection.total_changes
     connection.execute(
-        "DELETE FROM seen WHERE identity IN (SELECT identity FROM seen WHERE at < ? LIMIT ?)",
-        (int(now) - _REMEMBER_SECONDS, _CHUNK),
-    )
-    connection.execute(
         "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery "
         "WHERE reason IS NOT NULL AND died_at < ? LIMIT ?)",
         (now - retention, _CHUNK),
@@ -316,6 +313,24 @@ def prune(connection: sqlite3.Connection, now: float, retention: float) -> bool:
         (_CHUNK, _DEAD_MOST),
     )
     return connection.total_changes - before < _CHUNK
+
+
+def forget_identities(connection: sqlite3.Connection, part: int, now: float) -> None:
+    """Remove identities that are too old to be asked for.
+
+    They are digests, so their first byte parts them evenly. An index by time would be one more page
+    to write for every delivery.
+
+    Args:
+        connection: In a transaction.
+        part: Which, of `PARTS`.
+        now: Seconds since the epoch.
+    """
+    first = bytes([part])
+    connection.execute(
+        "DELETE FROM seen WHERE identity BETWEEN ? AND ? AND at < ?",
+        (first, first + b"\xff" * 16, int(now) - _REMEMBER_SECONDS),
+    )
 
 
 def _identity(delivery: Delivery) -> bytes:

@@ -51,6 +51,7 @@ class Tidying:
         self._clock = clock
         self._retention = retention
         self._tidied = -_PRUNE_SECONDS
+        self._forgot_at = 0.0
         self._thread: threading.Thread | None = None
 
     def now_and_then(self) -> None:
@@ -97,6 +98,7 @@ class Tidying:
                 while not done:
                     with self._door.writing(_PRUNE_BUDGET) as connection:
                         done = rows.prune(connection, self._clock(), self._retention)
+                self._forget_identities()
             except Unavailable as error:
                 if error.passing:
                     # A checkpoint that does not get the write lock turns into a passive one.
@@ -107,6 +109,16 @@ class Tidying:
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 finally:
                     connection.execute("PRAGMA busy_timeout = 0")
+
+    def _forget_identities(self) -> None:
+        """Now and then, because it reads all that is remembered."""
+        now = self._clock()
+        if 0 <= now - self._forgot_at < _PRUNE_SECONDS:
+            return
+        for part in range(rows.PARTS):
+            with self._door.writing(_PRUNE_BUDGET) as connection:
+                rows.forget_identities(connection, part, now)
+        self._forgot_at = now
 
     def log_size(self) -> int:
         """Size of the log beside the file, bytes."""

@@ -28,7 +28,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 def folded(value: object) -> dict[str, Any]:
     """Return an object under folded names; of two spellings the first that says something."""
-    if type(value) is not dict and not isinstance(value, Mapping):
+    if value is None or (type(value) is not dict and not isinstance(value, Mapping)):
         return {}
     found: dict[str, Any] = {}
     pairs = value.items() if len(value) <= _MOST_KEYS else islice(value.items(), _MOST_KEYS)
@@ -42,7 +42,7 @@ def text(value: object) -> str | None:
     """Read text, or a number that is meant as one; None for anything else."""
     if type(value) is str:
         return value.strip() or None
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return str(value) if -_LARGEST < value < _LARGEST else None
@@ -53,7 +53,7 @@ def text(value: object) -> str | None:
 
 def texts(value: object) -> str | list[str] | None:
     """Read one text or a list of them; None when there is none."""
-    if isinstance(value, list | tuple):
+    if value is not None and isinstance(value, list | tuple):
         return [found for item in value[:_MOST_KEYS] if (found := text(item))] or None
     return text(value)
 

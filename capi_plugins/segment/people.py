@@ -55,9 +55,10 @@ def _put_names(found: dict[str, Any], message: Message, notes: list[FieldNote]) 
 
 def _put_address(found: dict[str, Any], message: Message) -> None:
     for traits in message.traits:
-        for given in (traits.get("address"), traits):
-            # Segment's own libraries send one address, some shops a list of them.
-            place = folded(given[0] if isinstance(given, list) and given else given)
+        given = traits.get("address")
+        # Segment's own libraries send one address, some shops a list of them.
+        address = folded(given[0] if isinstance(given, list) and given else given)
+        for place in (address, traits):
             for name, spellings in ADDRESS.items():
                 if found.get(name) is None:
                     found[name] = texts(first(spellings, (place,)))

@@ -276,3 +276,10 @@ def test_the_neutral_event_survives_json():
     assert event.user_data.email == ["a@example.com", "b@example.com"]
     assert event.consent is Consent.LIMITED
     assert event.notes == ()
+
+
+@pytest.mark.parametrize("group", ["user_data", "app_data"])
+def test_a_mapping_with_another_name_than_a_field_fills_nothing(group):
+    event = Event(event_name="Purchase", app_data=AppData())
+    with pytest.raises(TypeError, match="emial"):
+        event.fill(**{group: {"emial": "jane@example.com"}})

@@ -5,20 +5,16 @@ A value that cannot be used costs that value and leaves a note under its neutral
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from capi_plugins.destinations.meta import click_ids, digests
 from capi_plugins.destinations.meta.digests import LISTED, Digest
-from capi_plugins.destinations.meta.normalize import SHORTEST_HASH
 from capi_plugins.destinations.meta.scalars import Unusable, items, text
 from capi_plugins.destinations.meta.single_keys import SINGLE
 from capi_plugins.events import FieldNote, UserData
 
 MAX_VALUES = 20
 """Most values of one match key."""
-
-_sha256 = hashlib.sha256
 
 
 def build(
@@ -44,15 +40,19 @@ def build(
     for name, value in user.__dict__.items():
         if value is None or (type(value) is str and not value):
             continue
-        if (read := SINGLE.get(name)) is not None:
-            try:
-                wire[name] = read(value)
-            except Exception as problem:
-                notes.append(note(name, problem))
-        elif name in LISTED:
-            _put_listed(wire, name, value, country, notes)
-        elif name == "phone":
-            _put_phone(wire, value, country or default_country, notes)
+        try:
+            if name in LISTED:
+                key, digest = LISTED[name]
+                if type(value) is str:
+                    wire[key] = [digest(value, country)]
+                elif several := _several(name, value, digest, country, notes):
+                    wire[key] = several
+            elif name in SINGLE:
+                wire[name] = SINGLE[name](value)
+        except Exception as problem:
+            notes.append(note(name, problem))
+    if user.phone is not None:
+        _put_phone(wire, user.phone, country or default_country, notes)
     if user.fbc is not None or user.fbclid is not None:
         _put_click_id(wire, user, event_time, notes)
     return wire
@@ -75,22 +75,6 @@ def digests_of_person(user: UserData, *, default_country: str | None) -> list[st
         for key in ("em", "ph", "external_id"):
             found.update(dict.fromkeys(wire.get(key, ())))
     return list(found)
-
-
-def _put_listed(
-    wire: dict[str, Any], name: str, value: object, country: str | None, notes: list[FieldNote]
-) -> None:
-    key, digest, short_form = LISTED[name]
-    if type(value) is str:
-        try:
-            if short_form is None or len(value) >= SHORTEST_HASH:
-                wire[key] = [digest(value, country)]
-            else:
-                wire[key] = [_sha256(short_form(value).encode()).hexdigest()]
-        except Exception as problem:
-            notes.append(note(name, problem))
-    elif several := _several(name, value, digest, country, notes):
-        wire[key] = several
 
 
 def note(name: str, problem: Exception) -> FieldNote:

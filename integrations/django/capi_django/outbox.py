@@ -124,7 +124,7 @@ class DatabaseOutbox:
         """
         with transaction.atomic(using=self._alias):
             deliveries = make()
-            rows = self._rows.insert(deliveries, self._clock(), due=due, owner=self._me)
+            rows = self._rows.hold(deliveries, self._clock(), due=due, owner=self._me)
             if any(row.pk is None for row in rows):
                 # MySQL gives no keys back.
                 mine = self._rows.waiting.filter(

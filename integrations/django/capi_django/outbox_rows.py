@@ -6,6 +6,7 @@ in another order than that of their keys.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from django.db import connections, transaction
 from django.db.models import F, Min, QuerySet
 
 from capi_django.functions import DatabaseClock, holds
+from capi_django.inserting import Insert
 from capi_django.models import DeadLetter, SeenEvent, WaitingDelivery
 from capi_plugins.outbox import base
 from capi_plugins.outbox.base import Delivery
@@ -28,6 +30,10 @@ _CHUNK = 500
 _FRESH = 4
 """Of that many deliveries one may be of the newest."""
 _Row = TypeVar("_Row")
+_WAITING = (
+    *("destination", "event_name", "event_id", "payload", "expires_at", "attempts"),
+    *("due", "put_at", "admitted", "owner", "leased_until"),
+)
 
 
 class Rows:
@@ -61,6 +67,14 @@ class Rows:
         """What was put within the last 48 hours."""
         return SeenEvent.objects.using(self.alias)
 
+    @functools.cached_property
+    def _see(self) -> Insert:
+        return Insert(self.alias, SeenEvent, ("identity", "at", "by"), ignore=True)
+
+    @functools.cached_property
+    def _wait(self) -> Insert:
+        return Insert(self.alias, WaitingDelivery, _WAITING)
+
     # ------------------------------------------------------------------ in
 
     def admit(self, identities: Iterable[str], now: float) -> set[str]:
@@ -69,9 +83,9 @@ class Rows:
         me = uuid.uuid4().hex
         new: set[str] = set()
         for chunk in _chunks(wanted):
-            self.seen.bulk_create(
-                [SeenEvent(identity=item, at=now, by=me) for item in chunk], ignore_conflicts=True
-            )
+            if self._see.run([(item, now, me) for item in chunk]) == len(chunk):
+                new.update(chunk)
+                continue
             for row in self.seen.filter(identity__in=chunk):
                 if row.by == me or (
                     now - row.at >= _REMEMBER_SECONDS
@@ -89,14 +103,21 @@ class Rows:
             found.update(rows.values_list("identity", flat=True))
         return found
 
-    def insert(
-        self, deliveries: Iterable[Delivery], now: float, **fields: Any
+    def insert(self, deliveries: Iterable[Delivery], now: float, *, admitted: bool) -> None:
+        """Store deliveries, due at once."""
+        rest = {"put_at": now, "admitted": admitted, "due": 0.0, "owner": "", "leased_until": 0.0}
+        rows = [{**_columns(item), **rest} for item in deliveries]
+        self._wait.run([[row[name] for name in _WAITING] for row in rows])
+
+    def hold(
+        self, deliveries: Iterable[Delivery], now: float, *, due: float, owner: str
     ) -> list[WaitingDelivery]:
-        """Store deliveries."""
-        return self.waiting.bulk_create(
-            [WaitingDelivery(**_columns(item), put_at=now, **fields) for item in deliveries],
-            batch_size=_CHUNK,
-        )
+        """Store deliveries for their owner, and return their rows; without keys on MySQL."""
+        rows = [
+            WaitingDelivery(**_columns(item), put_at=now, due=due, owner=owner)
+            for item in deliveries
+        ]
+        return self.waiting.bulk_create(rows, batch_size=_CHUNK)
 
     def complete(self, delivery: Delivery, owner: str) -> bool:
         """Put a final delivery in the place of the one held by ``owner``, if that still is."""

@@ -9,6 +9,7 @@ copy of the request whose session, user and body are safe to read.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +109,12 @@ def _seen_user(request: HttpRequest) -> Any:
     return request.__dict__.get("_acached_user")
 
 
+@functools.lru_cache(maxsize=16)
+def _nothing_posted(encoding: str | None) -> QueryDict:
+    # Immutable, so that all requests may share it.
+    return QueryDict(encoding=encoding)
+
+
 def _seal_body(copy: Any) -> None:
     """Make reading the body give what was read of it, and never read more from the wire."""
     read = "_body" in copy.__dict__
@@ -115,5 +122,5 @@ def _seal_body(copy: Any) -> None:
         copy._read_started = True
     if "_post" not in copy.__dict__ and (not read or copy.content_type == "multipart/form-data"):
         # Upload handlers are the host's own and may do anything.
-        copy._post = QueryDict(encoding=copy.encoding)
+        copy._post = _nothing_posted(copy.encoding)
         copy._files = MultiValueDict()
