@@ -6,6 +6,7 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -51,6 +52,7 @@ QUICK = (
     "--ignore=tests/faults",
     "--ignore=tests/on_celery",
     "--ignore=tests/outbox",
+    "--ignore=tests/browser",
     "--ignore=tests/processes",
     "--ignore=tests/segment/clients",
     "--ignore-glob=tests/on_django/test_database_*",
@@ -130,14 +132,21 @@ def lowest(session: nox.Session) -> None:
     _pytest(session)
 
 
+_NEWEST = [*FOUND.values()][-1:] or [sys.executable]
+
+
 @nox.session
+@nox.parametrize("python", [nox.param(path, id="newest") for path in _NEWEST])
 def wheel(session: nox.Session) -> None:
-    """All tests against the wheel that would be published, with the sources out of reach."""
+    """The quick tests against the wheel that would be published, with the sources out of reach.
+
+    On the newest interpreter there is, with the newest libraries: ``make test`` has the others.
+    """
     place = Path(session.create_tmp())
     session.install("build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(place / "dist"), silent=True)
     built = next((place / "dist").glob("*.whl"))
-    _install(session, f"{built}[django,flask]", "-c", "constraints.txt")
+    _install(session, f"{built}[django,flask]")
     for name in ("tests", "docs", "examples", "README.md", "CHANGELOG.md", "pyproject.toml"):
         source = Path(name)
         target = place / name
@@ -147,15 +156,4 @@ def wheel(session: nox.Session) -> None:
         else:
             shutil.copy(source, target)
     session.chdir(place)
-    _pytest(session, *QUICK)
-
-
-_NEWEST = [FOUND[version] for version in FOUND if version != "3.11"][-1:]
-
-
-@nox.session
-@nox.parametrize("python", [nox.param(path, id="newest") for path in _NEWEST])
-def other(session: nox.Session) -> None:
-    """The quick tests on the newest interpreter that is not 3.11, with the newest libraries."""
-    _install(session, "-e", ".[django,flask]")
     _pytest(session, *QUICK)

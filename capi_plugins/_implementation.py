@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from capi_plugins import hookspecs
-from capi_plugins._leaving import is_meant
 from capi_plugins.exceptions import PluginError
+from capi_plugins.leaving import is_meant
 
 
 class Exited(Exception):

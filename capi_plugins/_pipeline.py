@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from capi_plugins._leaving import is_meant
 from capi_plugins._plugins import Plugins
 from capi_plugins._visitors import holder_keys
 from capi_plugins.consent import Consent
@@ -16,6 +15,7 @@ from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Payload
 from capi_plugins.events import Event
 from capi_plugins.exceptions import DropEvent, InvalidEvent
+from capi_plugins.leaving import is_meant
 from capi_plugins.request_owner import Owner, owner_of
 from capi_plugins.settings import Settings
 

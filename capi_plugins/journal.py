@@ -13,7 +13,7 @@ import datetime
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class Journal(Protocol):
         ...
 
     def forget(self, hashes: Sequence[str]) -> int:
-        """Remove the lines with one of these hashes.
+        """Remove the lines of all events of which one line has one of these hashes.
 
         Returns:
             How many there were.
@@ -111,8 +111,9 @@ class FolderJournal:
     def forget(self, hashes: Sequence[str]) -> int:
         """Remove lines; see ``Journal.forget``."""
         removed = 0
+        events = set().union(*(events_with(path.read_bytes(), hashes) for path in self._files()))
         for path in self._files():
-            kept, gone = without(path.read_bytes(), hashes)
+            kept, gone = without(path.read_bytes(), events)
             if gone:
                 removed += gone
                 rest = path.with_suffix(".rest")
@@ -160,20 +161,31 @@ def decoded(data: bytes) -> Iterator[dict[str, Any]]:
             yield orjson.loads(line)
 
 
-def without(data: bytes, hashes: Sequence[str]) -> tuple[bytes, int]:
-    """Take the lines with one of some hashes out of what was kept.
+def events_with(data: bytes, hashes: Sequence[str]) -> set[str]:
+    """Return the ids of the events that are somebody's.
 
     Args:
         data: What ``encoded`` gave.
         hashes: Hashes of match keys, in full.
+    """
+    wanted = [item[:SHORT].encode() for item in hashes]
+    found = (line for line in data.splitlines() if any(item in line for item in wanted))
+    return {line["event_id"] for line in decoded(b"\n".join(found)) if "event_id" in line}
+
+
+def without(data: bytes, events: Collection[str]) -> tuple[bytes, int]:
+    """Take the lines of some events out of what was kept.
+
+    Args:
+        data: What ``encoded`` gave.
+        events: Ids of events.
 
     Returns:
         What is left, and how many lines were taken out.
     """
-    wanted = [item[:SHORT].encode() for item in hashes]
-    lines = data.splitlines(keepends=True)
-    kept = [line for line in lines if not any(item in line for item in wanted)]
-    return b"".join(kept), len(lines) - len(kept)
+    lines = list(decoded(data))
+    kept = [line for line in lines if line.get("event_id") not in events]
+    return encoded(kept), len(lines) - len(kept)
 
 
 def redacted(payload: bytes) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 
 from blinker import NamedSignal, Namespace
 
-from capi_plugins._leaving import is_meant
+from capi_plugins.leaving import is_meant
 
 _log = logging.getLogger("capi_plugins.signals")
 _namespace = Namespace()

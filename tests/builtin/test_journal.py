@@ -153,11 +153,20 @@ def test_two_clients_write_into_their_own_journals(journaled, folder, tmp_path):
     assert {event_id for _, event_id in stages(tmp_path / "other")} == {"other"}
 
 
-def test_a_person_is_forgotten(folder):
+def test_a_person_is_forgotten_with_all_lines_of_the_events(folder):
     journal = FolderJournal(folder)
-    journal.write([{"who": EMAIL[:12]}, {"who": "somebody"}], browsing=False)
-    assert journal.forget([EMAIL]) == 1
-    assert [line["who"] for line in journal.read()] == ["somebody"]
+    journal.write(
+        [
+            {"event_id": "1", "stage": "captured", "order": "1001"},
+            {"event_id": "1", "stage": "delivered", "payload": {"em": EMAIL[:12]}},
+            {"event_id": "2", "stage": "delivered", "payload": {"em": "somebody"}},
+        ],
+        browsing=False,
+    )
+    journal.write([{"event_id": "1", "stage": "dropped"}], browsing=True)
+    assert journal.forget([EMAIL]) == 3
+    assert [line["event_id"] for line in journal.read()] == ["2"]
+    assert journal.forget([EMAIL]) == 0
 
 
 def test_it_is_kept_beside_the_outbox_by_itself(tmp_path):

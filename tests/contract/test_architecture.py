@@ -154,7 +154,7 @@ LAYERS = [
     {
         "version",
         "exceptions",
-        "_leaving",
+        "leaving",
         "event_data",
         "events",
         "consent",

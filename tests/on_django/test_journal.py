@@ -35,8 +35,9 @@ def test_lines_are_read_as_they_were_written(journal):
 
 
 def test_a_person_is_taken_out(journal):
-    journal.write([{"text": "x", "who": EMAIL[:12]}, {"text": "y"}], browsing=False)
-    assert journal.forget([EMAIL]) == 1
+    journal.write([{"text": "w", "event_id": "1"}, {"text": "y", "event_id": "2"}], browsing=True)
+    journal.write([{"text": "x", "event_id": "1", "who": EMAIL[:12]}], browsing=False)
+    assert journal.forget([EMAIL]) == 2
     assert texts(journal) == ["y"]
     assert journal.forget([EMAIL]) == 0
 

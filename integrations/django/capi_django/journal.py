@@ -19,6 +19,7 @@ from capi_plugins.journal import (
     Journal,
     decoded,
     encoded,
+    events_with,
     without,
 )
 
@@ -70,9 +71,12 @@ class DatabaseJournal:
     def forget(self, hashes: Sequence[str]) -> int:
         """Remove lines; see ``Journal.forget``."""
         removed = 0
+        events: set[str] = set()
+        for row in self._rows():
+            events |= events_with(zlib.decompress(row.lines), hashes)
         with connected(self._alias):
             for row in self._rows():
-                kept, gone = without(zlib.decompress(row.lines), hashes)
+                kept, gone = without(zlib.decompress(row.lines), events)
                 if gone:
                     removed += gone
                     self._chunks.filter(pk=row.pk).update(lines=zlib.compress(kept))
