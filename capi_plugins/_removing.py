@@ -47,10 +47,7 @@ class Removing:
                     _log.error("a withdrawal of consent was lost: too many at once")
             if self._thread is not None:
                 return
-            if self._outbox.durable and self._beside():
-                name = "capi-removing"
-                self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._thread.start()
+            if self._outbox.durable and self._beside() and self._start():
                 return
         self._once()
 
@@ -64,6 +61,16 @@ class Removing:
         thread = self._thread
         if thread is not None:
             thread.join(timeout)
+
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._work, name="capi-removing", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # No threads to be had: the interpreter is shutting down, or there are too many.
+            return False
+        self._thread = thread
+        return True
 
     def _work(self) -> None:
         pause = _FIRST_PAUSE

@@ -178,3 +178,24 @@ def test_without_threads_it_is_done_at_once_and_again_next_time():
     for _ in range(3):
         removing.remove({"meta": ["a"]})
     assert outbox.done.is_set()
+
+
+def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    outbox = Stubborn()
+    removing = Removing(outbox, beside=lambda: True)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        for _ in range(3):
+            removing.remove({"meta": ["a"]})
+    assert outbox.done.is_set()
+    removing.remove({"meta": ["b"]})
+    removing.close(30)
+    assert [(texts, name == "capi-removing") for _, texts, name in outbox.asked] == [
+        (["a"], False),
+        (["a"], False),
+        (["a"], False),
+        (["b"], True),
+    ]
