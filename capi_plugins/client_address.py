@@ -5,7 +5,8 @@ which proxies stand in front of the host, and it is read from the right: what st
 was written by the proxy nearest to the host. What a visitor invents stands to the left of that.
 
 Sources: RFC 7239 (``Forwarded``); MDN, *X-Forwarded-For*, section on selecting an address;
-Cloudflare, *HTTP request headers*, *IP Ranges* and *Pseudo IPv4*.
+Cloudflare, *HTTP request headers*, *IP Ranges* and *Pseudo IPv4*; Fastly, *Public IP list* and
+*Fastly-Client-IP*, which says that a visitor may write this header too: it is not read.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ UNIX_SOCKET = "unix"
 
 CLOUDFLARE = "cloudflare"
 """Stands in ``TRUSTED_PROXIES`` for the networks that Cloudflare publishes."""
+FASTLY = "fastly"
+"""Stands in ``TRUSTED_PROXIES`` for the networks that Fastly publishes."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,6 +42,18 @@ _CLOUDFLARE = tuple(
         *("2405:8100::/32", "2a06:98c0::/29", "2c0f:f248::/32"),
     )
 )
+_FASTLY = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("23.235.32.0/20", "43.249.72.0/22", "103.244.50.0/24", "103.245.222.0/23"),
+        *("103.245.224.0/24", "104.156.80.0/20", "140.248.64.0/18", "140.248.128.0/17"),
+        *("146.75.0.0/17", "151.101.0.0/16", "157.52.64.0/18", "167.82.0.0/17"),
+        *("167.82.128.0/20", "167.82.160.0/20", "167.82.224.0/20", "172.111.64.0/18"),
+        *("185.31.16.0/22", "199.27.72.0/21", "199.232.0.0/16"),
+        *("2a04:4e40::/32", "2a04:4e42::/32"),
+    )
+)
+_NAMED = {CLOUDFLARE: _CLOUDFLARE, FASTLY: _FASTLY, UNIX_SOCKET: ()}
 # The address as Cloudflare has it; IPv6 first, because the other may be made up of it.
 _CLOUDFLARE_HEADERS = ("cf-connecting-ipv6", "cf-connecting-ip")
 # Examples and tests use these, and nobody browses from them by accident.
@@ -58,8 +73,8 @@ def client_address(
         headers: Header names in lower case and their values; several headers of one name joined
             by commas.
         trusted: How many proxies stand in front of the host, or their networks and addresses
-            (``"10.0.0.0/8"``, ``"2001:db8::1"``, ``"unix"``, ``"cloudflare"``). 0 and an empty
-            list: none, the peer is the visitor.
+            (``"10.0.0.0/8"``, ``"2001:db8::1"``, ``"unix"``, ``"cloudflare"``, ``"fastly"``). 0 and
+            an empty list: none, the peer is the visitor.
 
     Returns:
         A public address in its shortest form, or None: private, unreadable, hidden by a proxy, or
@@ -119,9 +134,7 @@ def parse_networks(text: str) -> tuple[_Network, ...]:
         ValueError: It is neither a network nor an address; the text says why.
     """
     text = text.strip().lower()
-    if text == CLOUDFLARE:
-        return _CLOUDFLARE
-    return () if text == UNIX_SOCKET else (ipaddress.ip_network(text),)
+    return _NAMED[text] if text in _NAMED else (ipaddress.ip_network(text),)
 
 
 def is_public(address: _Address) -> bool:

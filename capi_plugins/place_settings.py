@@ -31,7 +31,7 @@ def read_proxies(top: Section) -> int | tuple[str, ...]:
         except ValueError as error:
             top.problems.append(
                 f"{top.at('TRUSTED_PROXIES')}[{number}] {error}; write a network such as "
-                "'10.0.0.0/8', an address, 'cloudflare' or 'unix'"
+                "'10.0.0.0/8', an address, 'cloudflare', 'fastly' or 'unix'"
             )
         else:
             networks.append(text)

@@ -161,7 +161,7 @@ def test_whatever_a_visitor_invents_the_proxy_has_the_last_word(forged):
         (-1, "CAPI['TRUSTED_PROXIES'] must be a count from 0 to 10"),
         (11, "CAPI['TRUSTED_PROXIES'] must be a count from 0 to 10"),
         (["10.0.0.0/8", "10.0.0.1/8"], "CAPI['TRUSTED_PROXIES'][1] 10.0.0.1/8 has host bits set"),
-        (["fastly"], "CAPI['TRUSTED_PROXIES'][0] 'fastly' does not appear to be"),
+        (["akamai"], "CAPI['TRUSTED_PROXIES'][0] 'akamai' does not appear to be"),
         ([b"x"], "CAPI['TRUSTED_PROXIES'][0] must be a string, not bytes"),
     ],
 )
@@ -244,6 +244,17 @@ def test_headers_of_nobody_in_particular_are_never_believed(name):
     for trusted in (0, 1, ("10.0.0.0/8", "cloudflare")):
         peer = "10.0.0.1" if trusted else VISITOR
         assert client_address(peer, {name: FORGED, "x-forwarded-for": VISITOR}, trusted) == VISITOR
+
+
+@pytest.mark.parametrize("edge", ["151.101.1.6", "2a04:4e42::6"])
+def test_fastly_is_looked_through_and_its_header_is_anybodys(edge):
+    trusted = ("10.0.0.0/8", "fastly")
+    headers = {"fastly-client-ip": FORGED, "x-forwarded-for": f"{FORGED}, {VISITOR}"}
+    assert client_address(edge, headers, trusted) == VISITOR
+    shielded = {**headers, "x-forwarded-for": f"{FORGED}, {VISITOR}, {edge}"}
+    assert client_address("10.0.0.1", shielded, trusted) == VISITOR
+    assert client_address(VISITOR, headers, trusted) == VISITOR
+    assert client_address(edge, headers, ("10.0.0.0/8",)) == str(parse_address(edge))
 
 
 @given(st.dictionaries(st.sampled_from(["cf-connecting-ip", "cf-connecting-ipv6"]), st.text()))
