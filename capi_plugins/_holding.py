@@ -260,8 +260,10 @@ class Holding:
             self._asked.pop(next(iter(self._asked)), None)
 
     def _trouble(self, where: str, error: Exception) -> None:
-        # A store that hangs must not cost every request of the host its patience.
-        self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
+        # A store that hangs must not cost every request of the host its patience; one that is busy
+        # for a moment costs nothing more than that.
+        if not getattr(error, "passing", False):
+            self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
         self._client.failed(where, error)
 
 

@@ -33,6 +33,7 @@ from capi_plugins.outbox.sqlite_contexts import BYTES_EACH, SqliteContextStore
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_held import BYTES_EACH as BYTES_EACH_HELD
 from capi_plugins.outbox.sqlite_held import SqliteHeldStore
+from capi_plugins.outbox.sqlite_held_overflow import HeldOverflow
 from capi_plugins.outbox.sqlite_locks import FileLocks
 from capi_plugins.outbox.sqlite_overflow import Overflow
 from capi_plugins.outbox.sqlite_place import MAX_BYTES, SqlitePlace, absolute
@@ -86,7 +87,9 @@ class SqliteOutbox:
         self._back = Door(place, self._locks)
         self._tidying = Tidying(place.path, self._back, self._locks, clock, retention)
         self.contexts = SqliteContextStore(self._front, most=place.max_bytes // BYTES_EACH)
-        self.held = SqliteHeldStore(self._front, most=place.max_bytes // BYTES_EACH_HELD)
+        self.held = HeldOverflow(
+            SqliteHeldStore(self._front, most=place.max_bytes // BYTES_EACH_HELD)
+        )
         self.journal = FolderJournal.beside(place.path)
         self._overflow = Overflow(self._name, self._insert_overflow, self._known, clock)
         self._not_before: dict[str, float] = {}
@@ -349,6 +352,7 @@ class SqliteOutbox:
         self._closed = True
         self._tidying.close(_CLOSE_BUDGET)
         self._overflow.close(_CLOSE_BUDGET)
+        self.held.close()
         self._settling.close(_CLOSE_BUDGET)
         self._front.close()
         self._back.close()
