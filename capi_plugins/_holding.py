@@ -6,8 +6,9 @@ that nobody has consented to, and never anything of the host's.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -241,7 +242,24 @@ class Holding:
                 body = held.granted if answer is Consent.GRANTED else held.limited
                 released.append((held, _delivery(held, body)))
         self._remember_asked(keys)
-        return released, dropped
+        return list(self._completed(released)), dropped
+
+    def _completed(
+        self, released: Sequence[tuple[HeldEvent, Delivery]]
+    ) -> Iterator[tuple[HeldEvent, Delivery]]:
+        for name, group in itertools.groupby(
+            sorted(released, key=lambda item: item[1].destination),
+            key=lambda item: item[1].destination,
+        ):
+            together = list(group)
+            payloads = [delivery.payload for _, delivery in together]
+            if destination := self._client.destinations.get(name):
+                try:
+                    payloads = list(destination.released(payloads))
+                except Exception as error:
+                    self._client.failed(f"destination {name}", error)
+            for (held, delivery), payload in zip(together, payloads, strict=True):
+                yield held, attrs.evolve(delivery, payload=payload)
 
     def ask_again(self, context: RequestContext) -> None:
         """Look for what is held of a visitor the next time too: it could not be let go.

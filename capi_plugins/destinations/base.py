@@ -205,6 +205,17 @@ class Destination(abc.ABC):
         del payload, context
         return ()
 
+    def released(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
+        """Complete events that were held until their visitor agreed by what others of them tell.
+
+        Args:
+            payloads: Events of one visitor that are released together, by their time.
+
+        Returns:
+            As many, in the same order.
+        """
+        return payloads
+
     def browser_traces(self, context: RequestContext) -> Sequence[str]:
         """Return how the cookies by which it knows a visitor stand in payloads.
 

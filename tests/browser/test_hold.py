@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.journey import arrive, buy, choose, names, settled
+from tests.browser.journey import FBCLID, arrive, buy, choose, names, settled
 
 SHOPS = ["django", "django, ASGI", "flask"]
 PIXEL_COOKIES = {"_fbc", "_fbp", "capi_events"}
@@ -40,6 +40,8 @@ def test_before_consent_nothing_and_after_it_every_event_has_its_twin(shop, pixe
     choose(page, "accept")
     until(lambda: set(names(shop.events)) == set(JOURNEY))
     until(lambda: sorted(pixel.events) == sorted(shop.events))
+    (purchase,) = shop.sandbox.accepted("Purchase")
+    assert purchase.payload["user_data"]["fbc"].endswith(FBCLID)
     page.goto(f"{shop.url}/search/?q=garden")
     settled(page)
     until(lambda: names(pixel.events).count("Search") == 2)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from capi_plugins.destinations.meta import click_ids
+from capi_plugins.destinations.meta.browser_ids import with_clicks
 
 FBCLID = "IwAR2F4-dbP0l7Mn1IawQQGCINEz7PYXQvwjNwB_qa2ofrHyiLjcbCRxTDMgk"
 FBC = f"fb.1.1554763741205.{FBCLID}"
@@ -87,3 +89,20 @@ def test_a_click_counts_for_ninety_days():
 def test_what_is_made_can_be_parsed(fbclid, seen, index):
     made = click_ids.parse_fbc(click_ids.make_fbc(fbclid, seen=seen, index=index))
     assert made == click_ids.ClickId(index=index, created=seen, fbclid=fbclid)
+
+
+def body(**user):
+    return orjson.dumps({"event_name": "Lead", "action_source": "website", "user_data": user})
+
+
+def test_events_of_one_visitor_have_the_last_click_before_them():
+    told = [body(client_ip_address="1.2.3.4"), body(fbc="fb.1.5.Ab"), body(em=["x"]), body()]
+    told += [body(fbc="fb.1.6.Cd"), body()]
+    fbcs = [orjson.loads(each)["user_data"].get("fbc") for each in with_clicks(told)]
+    assert fbcs == [None, "fb.1.5.Ab", "fb.1.5.Ab", "fb.1.5.Ab", "fb.1.6.Cd", "fb.1.6.Cd"]
+    assert with_clicks(told)[0] == told[0]
+
+
+def test_a_click_is_given_to_events_of_the_browser_only():
+    elsewhere = orjson.dumps({"action_source": "phone_call", "user_data": {}})
+    assert with_clicks([body(fbc="fb.1.5.Ab"), elsewhere])[1] == elsewhere

@@ -6,6 +6,7 @@ Source: Meta's page *ClickID and the fbp and fbc Parameters*.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import orjson
@@ -69,6 +70,25 @@ def of_click(body: bytes, context: RequestContext) -> list[Cookie]:
     if not isinstance(fbc, str) or site is None or "_fbc" in context.cookies:
         return []
     return [_cookie("_fbc", fbc, *site)]
+
+
+def with_clicks(bodies: Sequence[bytes]) -> list[bytes]:
+    """Give events of one visitor's browser the click that an earlier one of them tells of.
+
+    Args:
+        bodies: The events, by their time.
+    """
+    found: list[bytes] = []
+    click: object = None
+    for body in bodies:
+        event = orjson.loads(body)
+        user = event.get("user_data") or {}
+        if click and "fbc" not in user and event.get("action_source") == "website":
+            user["fbc"] = click
+            body = orjson.dumps({**event, "user_data": user})  # noqa: PLW2901
+        click = user.get("fbc", click)
+        found.append(body)
+    return found
 
 
 def _site(url: str) -> tuple[str | None, bool] | None:

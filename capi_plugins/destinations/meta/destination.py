@@ -153,6 +153,10 @@ class MetaDestination(Destination):
         """Make ``_fbc`` of the click that led the visitor here."""
         return browser_ids.of_click(payload.body, context)
 
+    def released(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
+        """Give later events the click that led the visitor here, as ``_fbc`` would have done."""
+        return browser_ids.with_clicks(payloads)
+
     def browser_traces(self, context: RequestContext) -> Sequence[str]:
         """Return ``fbp`` as it stands in payloads."""
         return browser_ids.traces(context)
