@@ -6,7 +6,6 @@ that nobody has consented to, and never anything of the host's.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -247,11 +246,10 @@ class Holding:
     def _completed(
         self, released: Sequence[tuple[HeldEvent, Delivery]]
     ) -> Iterator[tuple[HeldEvent, Delivery]]:
-        for name, group in itertools.groupby(
-            sorted(released, key=lambda item: item[1].destination),
-            key=lambda item: item[1].destination,
-        ):
-            together = list(group)
+        of_destination: dict[str, list[tuple[HeldEvent, Delivery]]] = {}
+        for item in released:
+            of_destination.setdefault(item[1].destination, []).append(item)
+        for name, together in of_destination.items():
             payloads = [delivery.payload for _, delivery in together]
             if destination := self._client.destinations.get(name):
                 try:

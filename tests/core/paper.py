@@ -135,20 +135,3 @@ def paper_client(
     if clock is not None:
         more["clock"] = clock
     return configure(paper_settings(post, *plugins, **settings), environ={}, **more)
-
-
-def delivery(
-    event_id: str = "1",
-    *,
-    destination: str = "paper",
-    name: str = "Purchase",
-    payload: bytes | None = None,
-    expires_at: float | None = None,
-) -> Delivery:
-    return Delivery(
-        destination=destination,
-        event_name=name,
-        event_id=event_id,
-        payload=json.dumps({"id": event_id}).encode() if payload is None else payload,
-        expires_at=expires_at,
-    )

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from capi_plugins import _sending
-from tests.core.paper import Post, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import Post
 
 MEMORY = {"OUTBOX": "memory", "BATCH_SIZE": 10, "EXIT_TIMEOUT": 5}
 LIMIT = 20.0

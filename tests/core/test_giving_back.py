@@ -9,7 +9,8 @@ import pytest
 from capi_plugins._worker import Worker
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.settings import DeliverySettings
-from tests.core.paper import OK, Paper, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import OK, Paper
 
 LIMIT = 60
 

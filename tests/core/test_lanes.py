@@ -11,7 +11,8 @@ from capi_plugins._worker import Worker
 from capi_plugins.destinations.base import Response
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.settings import DeliverySettings
-from tests.core.paper import OK, Paper, Post, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import OK, Paper, Post
 
 MEMORY = {"OUTBOX": "memory", "EXIT_TIMEOUT": 5}
 LIMIT = 20.0

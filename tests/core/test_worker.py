@@ -13,7 +13,8 @@ from capi_plugins.destinations.base import Response
 from capi_plugins.exceptions import TransportError
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.settings import DeliverySettings
-from tests.core.paper import NOW, OK, Clock, Paper, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import NOW, OK, Clock, Paper
 
 
 class Bench:

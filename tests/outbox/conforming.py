@@ -9,7 +9,8 @@ from __future__ import annotations
 from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite import SqliteOutbox
-from tests.core.paper import NOW, Clock, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import NOW, Clock
 
 SUITES = (
     "test_conformance",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.core.paper import Clock, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import Clock
 from tests.outbox.conforming import take
 
 STEPS = st.lists(

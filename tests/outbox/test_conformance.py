@@ -8,7 +8,8 @@ from capi_plugins.outbox.immediate import ImmediateOutbox
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite import SqliteOutbox
 from capi_plugins.testing.contracts import OutboxContract
-from tests.core.paper import NOW, Clock, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import NOW, Clock
 from tests.outbox.conforming import HOURS, ids, put, take
 
 

@@ -7,7 +7,8 @@ import json
 from capi_plugins._worker import Worker
 from capi_plugins.destinations.base import Response
 from capi_plugins.settings import DeliverySettings
-from tests.core.paper import OK, Clock, Paper, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import OK, Clock, Paper
 
 JANE, JOHN = "8c87b489", "96d9632f"
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import capi_plugins
-from tests.core.paper import NOW, delivery
+from capi_plugins.testing.outbox_trial import delivery
+from tests.core.paper import NOW
 from tests.outbox.conforming import ids, put, take
 
 OURS = (str(Path(capi_plugins.__file__).parent), "capi_django")
