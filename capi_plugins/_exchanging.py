@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from capi_plugins._place import place
+from capi_plugins.background import started
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
 from capi_plugins.exceptions import ConfigurationError, TransportError
 from capi_plugins.outbox.base import Delivery
@@ -54,12 +54,9 @@ class Exchanging:
 
         threads: dict[int, threading.Thread] = {}
         for number in range(1, len(parts)):
-            thread = threading.Thread(
-                target=exchange, args=(number,), name=f"capi-{destination.name}+", daemon=True
-            )
-            # No threads to be had: it is sent later.
-            with contextlib.suppress(RuntimeError):
-                thread.start()
+            thread = started(exchange, f"capi-{destination.name}+", number)
+            # Without a thread it is sent later.
+            if thread is not None:
                 threads[number] = thread
         exchange(0)
         for thread in threads.values():

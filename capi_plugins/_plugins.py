@@ -23,6 +23,7 @@ from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.events import Event
 from capi_plugins.exceptions import ConfigurationError, DropEvent, PluginError, TransportError
+from capi_plugins.leaving import is_meant
 from capi_plugins.settings import Settings, suggest
 from capi_plugins.sources.base import Source
 
@@ -315,6 +316,8 @@ class Plugins:
         except TransportError:
             raise
         except (Exception, SystemExit) as error:
+            if is_meant(error):
+                raise
             failure = error if isinstance(error, Exception) else Exited()
             self._failed("capi_send", "capi_send", failure)
             raise TransportError(f"sending failed with {type(failure).__name__}") from None

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 
+from capi_plugins.background import started
 from capi_plugins.outbox.base import Outbox
 
 _log = logging.getLogger("capi_plugins.delivery")
@@ -47,8 +48,10 @@ class Removing:
                     _log.error("a withdrawal of consent was lost: too many at once")
             if self._thread is not None:
                 return
-            if self._outbox.durable and self._beside() and self._start():
-                return
+            if self._outbox.durable and self._beside():
+                self._thread = started(self._work, "capi-removing")
+                if self._thread is not None:
+                    return
         self._once()
 
     def close(self, timeout: float) -> None:
@@ -61,16 +64,6 @@ class Removing:
         thread = self._thread
         if thread is not None:
             thread.join(timeout)
-
-    def _start(self) -> bool:
-        thread = threading.Thread(target=self._work, name="capi-removing", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            # No threads to be had: the interpreter is shutting down, or there are too many.
-            return False
-        self._thread = thread
-        return True
 
     def _work(self) -> None:
         pause = _FIRST_PAUSE

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection
 
 from capi_plugins._retry import CAP, LONGEST_WISH, backoff
 from capi_plugins._sending import LOOK, Lane, Sending
+from capi_plugins.background import started
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.outbox.base import Outbox
 from capi_plugins.settings import DeliverySettings
@@ -220,21 +220,12 @@ class Worker:
             return self._changed.wait_for(lambda: self._news != seen, timeout)
 
     def _start(self, lane: Lane) -> bool:
-        # Python ends threads by now, and whoever starts one waits for it forever.
-        if self._closed or sys.is_finalizing():
+        if self._closed:
             return False
         if lane.thread is not None and lane.thread.is_alive():
             return True
-        thread = threading.Thread(
-            target=self._run, args=(lane,), name=f"capi-{lane.name}", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:
-            # No threads to be had: interpreter shutdown, or a host that allows none.
-            return False
-        lane.thread = thread
-        return True
+        lane.thread = started(self._run, f"capi-{lane.name}", lane)
+        return lane.thread is not None
 
     def _any_progress(self, within: float) -> bool:
         """Whether some lane is sending, or will be before the time is over."""

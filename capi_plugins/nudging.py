@@ -8,12 +8,13 @@ leaves the name to a thread; whatever the queue does, it does to that thread.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
+
+from capi_plugins.background import started
 
 _log = logging.getLogger("capi_plugins.nudging")
 _LIMIT = 50.0
@@ -86,15 +87,9 @@ class Nudges:
         """
         with self._lock:
             self._names.update(destinations)
-            # While the interpreter is torn down a thread is waited for that never runs.
-            if self._thread is not None or sys.is_finalizing():
-                return
-            thread = threading.Thread(target=self._run, name="capi-nudge", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                return  # no threads to be had: the sweep will do
-            self._thread = thread
+            if self._thread is None:
+                # Without a thread the sweep will do.
+                self._thread = started(self._run, "capi-nudge")
 
     def close(self, timeout: float) -> None:
         """Publish what was not yet, if it does not take long.

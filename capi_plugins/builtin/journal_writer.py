@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from capi_plugins.background import started
+
 MOST_WAITING = 2_000
 """Most things that wait to be written; browsing may take half of that."""
 PAUSE = 2.0
@@ -66,13 +68,7 @@ class BackgroundWriter:
     def _wake(self) -> None:
         self._awake = True
         if self._thread is None:
-            thread = threading.Thread(target=self._run, name="capi-journal", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                # No threads to be had: interpreter shutdown, or a host that allows none.
-                return
-            self._thread = thread
+            self._thread = started(self._run, "capi-journal")
         self._news.set()
 
     def _run(self) -> None:

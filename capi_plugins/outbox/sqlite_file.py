@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from capi_plugins.background import started
 from capi_plugins.exceptions import CapiError
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, Turn, pause
@@ -188,11 +189,7 @@ class Door:
         self._inodes = self._look()
         if aside is not None:
             # In a thread: a request cannot wait for it. At the end of an interpreter there is none.
-            thread = threading.Thread(
-                target=self._salvage, args=(aside,), name="capi-salvage", daemon=True
-            )
-            with contextlib.suppress(RuntimeError):
-                thread.start()
+            started(self._salvage, "capi-salvage", aside)
         return self._connection
 
     def _salvage(self, aside: Path) -> None:

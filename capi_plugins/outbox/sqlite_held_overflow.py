@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 
+from capi_plugins.background import started
 from capi_plugins.held_store import HeldEvent, HeldStore
 from capi_plugins.outbox.sqlite_file import Unavailable
 
@@ -95,13 +96,9 @@ class HeldOverflow:
             if len(self._waiting) + len(later) > MOST_WAITING or self._over.is_set():
                 return False
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="capi-held", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
-                    # No threads to be had: the interpreter is shutting down, or there are too many.
+                self._thread = started(self._run, "capi-held")
+                if self._thread is None:
                     return False
-                self._thread = thread
             self._waiting.update(later)
         return True
 

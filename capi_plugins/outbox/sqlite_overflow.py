@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
+from capi_plugins.background import started
 from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
@@ -226,15 +226,9 @@ class Overflow:
 
     def _start(self) -> None:
         with self._lock:
-            # While the interpreter is torn down a thread is waited for that never runs.
-            if self._thread is not None or self._stop.is_set() or sys.is_finalizing():
-                return
-            thread = threading.Thread(target=self._run, name="capi-outbox", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                return  # the interpreter is shutting down; ``close`` stores
-            self._thread = thread
+            if self._thread is None and not self._stop.is_set():
+                # Without a thread ``close`` stores.
+                self._thread = started(self._run, "capi-outbox")
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from capi_plugins.background import started
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
@@ -67,13 +67,7 @@ class Tidying:
 
     def beside(self) -> None:
         """Tidy where no sender does, and not in the calling thread."""
-        # While the interpreter is torn down a thread is waited for that never runs.
-        if sys.is_finalizing():
-            return
-        thread = threading.Thread(target=self.tidy, name="capi-tidy", daemon=True)
-        with contextlib.suppress(RuntimeError):
-            thread.start()
-            self._thread = thread
+        self._thread = started(self.tidy, "capi-tidy") or self._thread
 
     def close(self, timeout: float) -> None:
         """Wait for what goes on beside.

@@ -155,6 +155,7 @@ LAYERS = [
         "version",
         "exceptions",
         "leaving",
+        "background",
         "event_data",
         "events",
         "consent",

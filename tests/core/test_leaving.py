@@ -68,3 +68,25 @@ def test_a_receiver_that_exits_ends_nothing(make, post, ended):
         client.track("Lead")
     client.close()
     assert len(post.events) == 1
+
+
+def test_a_signal_that_comes_while_an_event_is_sent_ends_the_worker(make, post, ended):
+    client = make(to=post)
+
+    def answer(events, destination):
+        ended()
+
+    post.answer, usual = answer, post.answer
+    with pytest.raises(SystemExit):
+        client.track("Lead")
+    post.answer = usual
+    assert client.flush().waiting == 0
+    assert [len(request) for request in post.requests] == [1, 1]
+
+
+def test_a_plugin_that_exits_where_it_should_send_ends_nothing(make, post, ended, heard):
+    client = make(to=post)
+    post.answer = lambda events, destination: sys.exit(1)
+    client.track("Lead")
+    assert "plugin_failed" in [name for name, _ in heard]
+    assert client.stats().waiting == 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
+from capi_plugins.background import started
 from capi_plugins.outbox.base import Delivery
 
 _log = logging.getLogger("capi_plugins.django")
@@ -54,15 +54,9 @@ class Leases:
         """
         with self._lock:
             self._owners.update(dict.fromkeys(keys, owner))
-            # While the interpreter is torn down a thread is waited for that never runs.
-            over = self._over.is_set() or sys.is_finalizing()
-            if self._owners and self._thread is None and not over:
-                thread = threading.Thread(target=self._run, name="capi-leases", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
-                    return  # no threads to be had: what is slow may be sent by somebody else too
-                self._thread = thread
+            if self._owners and self._thread is None and not self._over.is_set():
+                # Without a thread, what is slow may be sent by somebody else too.
+                self._thread = started(self._run, "capi-leases")
 
     def give_up(self, owner: str) -> None:
         """Forget what was taken under a name, so that its leases run out.
