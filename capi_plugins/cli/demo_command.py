@@ -123,7 +123,7 @@ def _no_proxy() -> Iterator[None]:
 def _visit(out: Console, shop: Shop, folder: Path, scratch: Path, sandbox: Sandbox) -> Result:
     result = Result(shop)
     out.rule(f"[bold]{shop.title}[/]", align="left")
-    script = load_script(folder / "shopper.py")
+    script = load_script(folder)
     settings = {
         "SANDBOX_URL": sandbox.url,
         "CAPI_META_DATASET_ID": shop.dataset,

@@ -61,13 +61,18 @@ class Journey:
         return "Purchase" if tried else ""
 
 
-def load_script(path: Path) -> ModuleType:
-    """Import the scripted shopper."""
-    spec = importlib.util.spec_from_file_location("capi_examples_shopper", path)
+def load_script(folder: Path) -> ModuleType:
+    """Import the scripted shopper.
+
+    Args:
+        folder: The examples.
+    """
+    package = folder / "shopping"
+    spec = importlib.util.spec_from_file_location("capi_examples_shopping", package / "__init__.py")
     if spec is None or spec.loader is None:
-        raise ImportError(str(path))
+        raise ImportError(str(package))
     module = importlib.util.module_from_spec(spec)
-    # Its dataclasses look themselves up here.
+    # Its parts are found through it.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
@@ -89,7 +94,7 @@ def travel(script: ModuleType, url: str, tell: Callable[[str], None]) -> list[Jo
         with script.Shopper(url, client_ip=journey.address) as shopper:
             try:
                 journey.expected = go(shopper)
-            except (script.ShopMisbehaved, script.httpx.HTTPError) as error:
+            except (script.ShopMisbehaved, script.HTTPError) as error:
                 journey.wrong.append(f"the journey ended early: {error}")
         journeys.append(journey)
     return journeys

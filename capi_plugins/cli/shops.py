@@ -86,7 +86,7 @@ def examples() -> Path:
     """Return the folder of the example shops: in this package when installed, or in the clone."""
     here = Path(__file__).resolve().parent
     for folder in (here / "examples", here.parent.parent / "examples"):
-        if (folder / "shopper.py").is_file():
+        if (folder / "shopping").is_dir():
             return folder
     raise click.ClickException("the example shops are not part of this installation")
 

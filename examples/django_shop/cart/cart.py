@@ -1,10 +1,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from catalog.models import Product
 from django.conf import settings
 from django.utils.functional import cached_property
-
-from catalog.models import Product
 
 SESSION_KEY = "cart"
 

@@ -1,8 +1,7 @@
+from catalog.models import Product
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
-
-from catalog.models import Product
 
 from .cart import Cart
 from .forms import AddToCartForm

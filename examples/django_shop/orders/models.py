@@ -1,9 +1,8 @@
 import secrets
 
+from catalog.models import Product
 from django.conf import settings
 from django.db import models
-
-from catalog.models import Product
 
 
 def new_order_number():

@@ -1,12 +1,11 @@
 import json
 
+from cart.cart import Cart
 from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
-
-from cart.cart import Cart
 
 from .forms import CheckoutForm
 from .models import Order
@@ -53,7 +52,7 @@ def thanks(request, number):
 @csrf_exempt
 @require_POST
 def payment_webhook(request):
-    """The payment provider tells that an invoice was settled; it repeats itself until it gets a 2xx."""
+    """The payment provider tells that an invoice was settled, until it is answered with a 2xx."""
     if not is_signed(request.body, request.headers.get("X-Payment-Signature", "")):
         return HttpResponseForbidden("Wrong signature\n")
     try:

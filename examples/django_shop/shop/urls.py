@@ -10,7 +10,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("", include("pages.urls")),
     path("admin/", admin.site.urls),
-    # A shop this small serves its one stylesheet itself; a larger one leaves that to its web server.
+    # A shop this small serves its stylesheet itself; a larger one leaves that to its web server.
     re_path(r"^static/(?P<path>.*)$", serve, {"insecure": True}),
 ]
 

@@ -44,7 +44,7 @@ def thanks(number):
 
 @bp.post("/webhooks/payment/")
 def payment_webhook():
-    """The payment provider tells that an invoice was settled; it repeats itself until it gets a 2xx."""
+    """The payment provider tells that an invoice was settled, until it is answered with a 2xx."""
     if not is_signed(request.get_data(), request.headers.get("X-Payment-Signature", "")):
         return "Wrong signature\n", 403
     message = request.get_json(silent=True)
