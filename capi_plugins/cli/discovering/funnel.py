@@ -195,8 +195,9 @@ def bought(moment: Moment) -> tuple[int, str] | None:
     if moment.on == "signal":
         placed = said & {"placed", "paid", "purchased", "completed", "created", "received"}
         if said & (set(ORDERS) | {"checkout"}) and placed:
-            for name, shape in moment.roots.items():
-                if name != "sender" and find("value", shape, name):
+            # A sender may be the order itself; where there is an argument, that is it.
+            for name in sorted(moment.roots, key="sender".__eq__):
+                if find("value", moment.roots[name], name):
                     return 75 - 5 * ("created" in said), name
         return None
     context = moment.roots.get("context")

@@ -236,7 +236,7 @@ class _Proposing:
         notes: tuple[str, ...] = (),
     ) -> Proposal:
         custom_data = {name: path for name, path in (custom_data or {}).items() if path}
-        if moment.on == "signal" and not moment.times:
+        if moment.guessed and not moment.times:
             notes += ("what the signal is sent with is guessed from its name",)
         if "value" in custom_data and "currency" not in custom_data:
             notes += ("no currency was found: name yours with --currency",)

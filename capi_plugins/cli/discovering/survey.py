@@ -25,6 +25,7 @@ class Moment:
         changes: Fields of the row, and the telling values they have taken.
         is_user: Whether the model is that of the people who sign in.
         times: How often it was seen; 0: it was not, it is there.
+        guessed: Whether ``roots`` are what its name suggests, and neither seen nor read in code.
     """
 
     on: str
@@ -37,6 +38,7 @@ class Moment:
     changes: Mapping[str, Any] = attrs.field(factory=dict)
     is_user: bool = False
     times: int = 0
+    guessed: bool = False
 
     @property
     def key(self) -> tuple[Any, ...]:

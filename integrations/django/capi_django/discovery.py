@@ -17,7 +17,7 @@ from django.db import models
 from django.dispatch import Signal
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from capi_plugins.cli.discovering.funnel import guessed_roots
+from capi_plugins.cli.discovering.sent import signal_moments
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
 from capi_plugins.cli.discovering.words import (
@@ -47,7 +47,8 @@ def survey() -> Survey:
     routes = tuple(_routes(get_resolver()))
     found = {model: shape_of(model) for model in apps.get_models() if is_theirs(model)}
     rows = tuple(_row(model, shape) for model, shape in found.items())
-    moments = tuple(_signal(path, found) for path in signals())
+    users = [model for model in found if is_user(model)]
+    moments = signal_moments(signals(), found, users)
     return Survey(moments=(*moments, *rows, *routes), currency=_currency())
 
 
@@ -154,17 +155,13 @@ def _paid(model: type[models.Model]) -> dict[str, Any]:
         return {min(flags)[1]: True}
     for field in model._meta.concrete_fields:
         if rank("status", field.name) is not None:
-            values = {str(value).lower(): value for value, _ in field.flatchoices}
+            # Numbers say it in their labels alone.
+            values = {str(label).lower(): value for value, label in field.flatchoices}
+            values |= {str(value).lower(): value for value, _ in field.flatchoices}
             for word in PAID_WORDS:
                 if word in values:
                     return {field.name: values[word]}
     return {}
-
-
-def _signal(path: str, rows: dict[type[models.Model], Shape]) -> Moment:
-    likely = guessed_roots(path)
-    roots = {name: shape for row, shape in rows.items() if (name := snake(row.__name__)) in likely}
-    return Moment(on="signal", name=path, roots=roots)
 
 
 def _routes(resolver: URLResolver, spaces: str = "", path: str = "") -> Iterator[Moment]:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from capi_flask.signals import defined_signals
-from capi_plugins.cli.discovering.funnel import guessed_roots
+from capi_plugins.cli.discovering.sent import signal_moments
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
 from capi_plugins.cli.discovering.words import (
@@ -33,7 +33,7 @@ def survey(app: Flask) -> Survey:
     """Look through the project's code."""
     rows = {cls: shape_of(cls) for cls in models(app)}
     found = (
-        *(_signal(path, rows) for path in defined_signals()),
+        *signal_moments(defined_signals(), rows, [cls for cls in rows if is_user(cls)]),
         *(_row(cls, shape) for cls, shape in rows.items()),
         *_routes(app),
     )
@@ -122,12 +122,6 @@ def _row(cls: type, shape: Shape) -> Moment:
         changes={min(flags)[1]: True} if flags else {},
         is_user=is_user(cls),
     )
-
-
-def _signal(path: str, rows: dict[type, Shape]) -> Moment:
-    likely = guessed_roots(path)
-    roots = {name: shape for row, shape in rows.items() if (name := snake(row.__name__)) in likely}
-    return Moment(on="signal", name=path, roots=roots)
 
 
 def _routes(app: Flask) -> Iterator[Moment]:
