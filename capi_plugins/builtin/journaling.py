@@ -102,7 +102,9 @@ class Journaling:
     ) -> None:
         said = {"stage": "dropped", "destination": destination, "reason": reason}
         name = event.event_name if event else ""
-        self._note(sender, name, lambda: [{**_of(event), **said}])
+        # An event is often dropped because of what its trigger did not find.
+        fields = _fields(event.notes) if event and event.notes else {}
+        self._note(sender, name, lambda: [{**_of(event), **said, **fields}])
 
     def _held(self, sender: Any, *, event: Event, destination: str) -> None:
         said = {"stage": "held", "destination": destination}
@@ -115,8 +117,7 @@ class Journaling:
     def _field_dropped(
         self, sender: Any, *, event: Event, destination: str, notes: Sequence[FieldNote]
     ) -> None:
-        fields = {note.field: note.reason for note in notes}
-        said = {"stage": "fields left out", "destination": destination, "fields": fields}
+        said = {"stage": "fields left out", "destination": destination, **_fields(notes)}
         self._note(sender, event.event_name, lambda: [{**_of(event), **said}])
 
     def _delivered(self, sender: Any, *, deliveries: Sequence[Delivery], outcome: Outcome) -> None:
@@ -194,6 +195,10 @@ def _captured(event: Event, url: str | None, method: str | None) -> Line:
 
 def _of(event: Event | None) -> Line:
     return {} if event is None else {"event_name": event.event_name, "event_id": event.event_id}
+
+
+def _fields(notes: Sequence[FieldNote]) -> Line:
+    return {"fields": {note.field: note.reason for note in notes}}
 
 
 def _sent(delivery: Delivery) -> Line:

@@ -38,8 +38,8 @@ _FOLDER = "Set CAPI['JOURNAL'] to the absolute path of a folder"
 def explain(key: str, limit: int, as_json: bool) -> None:
     """Tell what became of events within the last week.
 
-    KEY is the number of an order, the id of an event, or a visitor: an e-mail address, a phone
-    number with + or your own id. What is given is hashed before it is compared.
+    KEY is the number of an order, the id or the name of an event, or a visitor: an e-mail address,
+    a phone number with + or your own id. What is given is hashed before it is compared.
     """
     client = current_door().client()
     journal = journal_of(client)
@@ -110,8 +110,8 @@ def _hashes(client: Client, key: str) -> Iterator[str]:
 
 
 def _is(line: Mapping[str, Any], key: str, hashes: set[str]) -> bool:
-    event_id, order = str(line["event_id"]), line.get("order")
-    if event_id == key or event_id == f"{line.get('event_name')}.{key}" or str(order) == key:
+    name, event_id = line.get("event_name"), str(line["event_id"])
+    if key in {name, event_id, event_id.removeprefix(f"{name}."), str(line.get("order"))}:
         return True
     people = (line.get("payload") or {}).get("user_data") or {}
     found = [item for value in people.values() for item in _several(value)]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from capi_plugins import Event, FinishedRequest, RequestContext, configure
+from capi_plugins._triggers import parse_trigger
 from capi_plugins.sandbox import Fault
 from capi_plugins.toml_file import read_toml
 
@@ -82,6 +83,25 @@ def test_a_refused_cookie_banner_and_a_duplicate_are_named(explain, shop):
     client.close()
     reasons = [line.get("reason", "") for line in told(explain("--json", "F2"))]
     assert [reason for reason in reasons if reason.startswith("duplicate")]
+
+
+def test_an_event_whose_trigger_found_nothing_is_told_with_what_it_looked_for(explain, shop):
+    client = shop()
+    trigger = parse_trigger(
+        {"ON": "signal", "SIGNAL": "shop.paid", "EVENT": "Purchase", "EVENT_ID": "order.number",
+         "USER_DATA": {"email": "order.email"}, "CUSTOM_DATA": {"value": {"VALUE": 1}}},
+        "CAPI['TRIGGERS'][0]",
+        [],
+    )  # fmt: skip
+    client.capture(trigger.build({"sender": None}, []))
+    client.close()
+    (_, dropped) = told(explain("--json", "Purchase"))
+    assert "no usable match key" in dropped["reason"]
+    assert dropped["fields"] == {
+        "event_id": "path 'order.number' leads nowhere",
+        "user_data.email": "path 'order.email' leads nowhere",
+    }
+    assert b"user_data.email: path 'order.email' leads nowhere" in explain("Purchase").stdout
 
 
 def test_what_meta_answered_is_told(explain, shop, sandbox, until):
