@@ -116,8 +116,6 @@ class BrowserHalf:
             for item in self._pipeline.visitor(context):
                 known.setdefault(item.destination, item.payload)
         cookies = [cookie for name, cookie in lacking.values() if name in known]
-        if self.settings.cookies:
-            cookies += self._released_cookies(released, context)
         script = twin = ""
         if self.settings.pixel:
             held = context.cookies.get(CARRIER, "")
@@ -135,11 +133,17 @@ class BrowserHalf:
                 cookies.append(_carrier(context, carried(events)))
         return BrowserAnswer(cookies=tuple(cookies), script=script, twin=twin)
 
-    def _released_cookies(
+    def released_cookies(
         self, released: Sequence[Delivery], context: RequestContext
     ) -> list[Cookie]:
+        """Make the cookies that a visitor would have got while events were held.
+
+        Args:
+            released: What was held until the visitor agreed, and was queued just now.
+            context: The visitor's request.
+        """
         found: dict[str, Cookie] = {}
-        for delivery in released:
+        for delivery in released if self.settings.cookies else ():
             if destination := self._destinations.get(delivery.destination):
                 payload = Payload(body=delivery.payload)
                 # The last click counts.

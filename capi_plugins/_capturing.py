@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("capi_plugins.client")
 _DUPLICATE = "duplicate: this event_id was queued within the last 48 hours"
+_WITHDRAWN = "no consent (it was withdrawn while the event waited in the outbox)"
 
 
 class Capturing:
@@ -283,6 +284,16 @@ class Capturing:
         signals.tell(
             signals.event_dropped, self._client, event=event, destination=destination, reason=reason
         )
+
+    def withdrawn(self, deliveries: Iterable[Delivery]) -> None:
+        """Tell of what was removed from the outbox.
+
+        Args:
+            deliveries: What waited for somebody who withdrew consent.
+        """
+        for each in deliveries:
+            event = Event(event_name=each.event_name, event_id=each.event_id)
+            self.dropped(event, each.destination, _WITHDRAWN)
 
     def _deliveries(self, processed: Sequence[Processed]) -> Iterator[tuple[Event, Delivery]]:
         for result in processed:

@@ -82,6 +82,7 @@ class Client:
             outbox,
             self._make_worker,
             threads=settings.delivery.worker == "thread",
+            withdrawn=lambda deliveries: self._capturing.withdrawn(deliveries),  # noqa: PLW0108 - made below
             grace=settings.delivery.grace,
             clock=clock,
         )

@@ -59,9 +59,15 @@ class Nudger(Protocol):
 
 
 class _Process:
-    def __init__(self, outbox: Outbox, worker: Worker, nudger: Nudger | None) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        worker: Worker,
+        nudger: Nudger | None,
+        withdrawn: Callable[[Sequence[Delivery]], None],
+    ) -> None:
         self.outbox = outbox
-        self.removing = Removing(outbox, beside=lambda: not _threads_stand_still())
+        self.removing = Removing(outbox, beside=lambda: not _threads_stand_still(), tell=withdrawn)
         # Asked once: on older interpreters the answer costs more than building an event.
         self.transactional = outbox if isinstance(outbox, TransactionalOutbox) else None
         self.worker = worker
@@ -82,6 +88,7 @@ class Delivering:
         outbox: Makes the outbox of a process.
         worker: Makes the worker for an outbox.
         threads: Whether the worker of this process sends by itself.
+        withdrawn: Told what was removed because its visitor withdrew consent.
         grace: Seconds after which what is held is sent as it is.
         clock: Seconds since the epoch.
     """
@@ -92,12 +99,14 @@ class Delivering:
         worker: Callable[[Outbox], Worker],
         *,
         threads: bool,
+        withdrawn: Callable[[Sequence[Delivery]], None],
         grace: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._outbox = outbox
         self._worker = worker
         self._threads = threads
+        self._withdrawn = withdrawn
         self._grace = grace
         self._clock = clock
         self._processes: dict[int, _Process] = {}
@@ -284,7 +293,8 @@ class Delivering:
         process = self._processes.get(pid)
         if process is None:
             outbox = self._outbox()
-            made = _Process(outbox, self._worker(outbox), self._nudger and self._nudger())
+            nudger = self._nudger and self._nudger()
+            made = _Process(outbox, self._worker(outbox), nudger, self._withdrawn)
             # setdefault is atomic, so that no lock is needed that a fork could leave locked.
             process = self._processes.setdefault(pid, made)
         return process
@@ -294,7 +304,7 @@ class Delivering:
         if process is None:
             outbox = aside.outbox()
             # Its worker is never woken.
-            made = _Process(outbox, self._worker(outbox), None)
+            made = _Process(outbox, self._worker(outbox), None, self._withdrawn)
             process = self._diverted.setdefault(aside, made)
         return process
 

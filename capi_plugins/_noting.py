@@ -83,23 +83,44 @@ class Noting:
         noted = [pending for pending in noted if pending.confirmed] + matched
         created, scope.created = scope.created, []
         results: list[Processed] = []
+        # Where nothing happens and no page is shown, nobody is looked for.
+        visited = finished is not None and (noted or finished.content_type == "text/html")
+        # First: the click of an earlier page belongs to what happens in this request too.
+        over = bool(visited) and self._release(scope)
         try:
             if noted or created:
                 results = self._capturing.capture_noted(noted, scope.context, created)
         except Exception as error:
             self._client.failed("finish", error)
-        # Where nothing happens and no page is shown, nobody is looked for.
-        if finished and (results or finished.content_type == "text/html"):
-            self._decide(scope, results)
+        if visited:
+            self._recognise(scope, results, over=over)
         return results
 
-    def _decide(self, scope: RequestScope, processed: Sequence[Processed]) -> None:
-        """Let go what was held of the visitor of a request, if the visitor has decided."""
+    def _release(self, scope: RequestScope) -> bool:
+        """Let go what was held of the visitor of a request, if the visitor has decided.
+
+        Returns:
+            Whether nothing of that is left to be done.
+        """
         try:
-            if not (self._client.active and self._holding.active):
-                return
-            over, scope.released = self._capturing.release(scope.context)
-            if cookie := self._holding.cookie(scope.context, processed, over=over):
+            if self._client.active and self._holding.active:
+                over, scope.released = self._capturing.release(scope.context)
+                scope.set_cookies(
+                    self._client.browser.released_cookies(scope.released, scope.context)
+                )
+                return over
+        except Exception as error:
+            self._client.failed("deciding about what is held", error)
+        return False
+
+    def _recognise(
+        self, scope: RequestScope, processed: Sequence[Processed], *, over: bool
+    ) -> None:
+        """Give a visitor of whom events are held the cookie by which that is known, or take it."""
+        try:
+            if self._client.active and (
+                cookie := self._holding.cookie(scope.context, processed, over=over)
+            ):
                 scope.cookies.append(cookie)
         except Exception as error:
             self._client.failed("deciding about what is held", error)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from capi_plugins.background import started
-from capi_plugins.outbox.base import Outbox
+from capi_plugins.outbox.base import Delivery, Outbox
 
 _log = logging.getLogger("capi_plugins.delivery")
 _MOST_TEXTS = 1_000
@@ -23,11 +23,19 @@ class Removing:
     Args:
         outbox: The outbox.
         beside: Whether a thread may be started.
+        tell: Told what was removed; it must not raise.
     """
 
-    def __init__(self, outbox: Outbox, *, beside: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        beside: Callable[[], bool],
+        tell: Callable[[Sequence[Delivery]], None],
+    ) -> None:
         self._outbox = outbox
         self._beside = beside
+        self._tell = tell
         self._wanted: dict[str, dict[str, None]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -93,5 +101,6 @@ class Removing:
                 done = False
             else:
                 if removed:
-                    _log.info("consent was withdrawn: %d deliveries removed", removed)
+                    _log.info("consent was withdrawn: %d deliveries removed", len(removed))
+                    self._tell(removed)
         return done

@@ -84,6 +84,16 @@ class RequestScope:
             self._context = self._with_new_cookies(self.context_now())
         return self._context
 
+    def set_cookies(self, cookies: Sequence[Cookie]) -> None:
+        """Set cookies with the answer; what happens in the request has them already.
+
+        Args:
+            cookies: The cookies.
+        """
+        if cookies:
+            self.cookies += cookies
+            self._context = _with_cookies(self.context, cookies)
+
     def happened_at(self, url: str) -> None:
         """Say on which page of the host it was, when the request was made by a script there.
 
@@ -112,10 +122,14 @@ class RequestScope:
             self.lacking = self.client.browser.lacking(context)
         except Exception as error:
             self.client.failed("cookies", error)
-        if not self.lacking:
-            return context
-        new = {name: cookie.value for name, (_, cookie) in self.lacking.items()}
-        return attrs.evolve(context, cookies={**context.cookies, **new})
+        return _with_cookies(context, [cookie for _, cookie in self.lacking.values()])
+
+
+def _with_cookies(context: RequestContext, cookies: Sequence[Cookie]) -> RequestContext:
+    if not cookies:
+        return context
+    new = {cookie.name: cookie.value for cookie in cookies}
+    return attrs.evolve(context, cookies={**context.cookies, **new})
 
 
 current: contextvars.ContextVar[RequestScope | None] = contextvars.ContextVar(

@@ -24,7 +24,8 @@ _MOST_LETTERS = 10_000
 _NOTHING = """\
 Nothing is known of it. Either no trigger has made an event of it within the last week ('capi
 plugins' lists those in force, 'capi discover --record' shows what your site does when somebody
-clicks), or it happened just now: what happens is written down some seconds later."""
+clicks), or it happened just now: what happens is written down some seconds later. Or the person was
+erased with 'capi forget', which leaves nothing that could be told."""
 _NOT_KEPT = """\
 No dead letter is about it, and nothing else is known, because nothing is written down: {why}.
 {hint}, and ask again about what happens from then on."""
@@ -141,7 +142,7 @@ def _show(event_id: str, lines: Sequence[Mapping[str, Any]]) -> None:
     if last == "held":
         out.print("  It is sent when the visitor consents, and dropped when too long undecided.")
     elif not any(line["stage"] in _SETTLED for line in lines):
-        out.print("  It waits in the outbox, see 'capi status', unless it was withdrawn.")
+        out.print("  It waits in the outbox, see 'capi status'.")
 
 
 def _rest(line: Mapping[str, Any]) -> str:

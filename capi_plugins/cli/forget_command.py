@@ -38,7 +38,7 @@ def forget(external_id: tuple[str, ...], email: tuple[str, ...], phone: tuple[st
     contexts = client.delivering.contexts.forget([person(hashed) for hashed in hashes])
     held = client.delivering.held.forget(hashes)
     removed = outbox.forget(hashes)
-    click.echo(f"outbox {client.settings.delivery.outbox!r}: {removed:,} removed")
+    click.echo(f"outbox {client.settings.delivery.outbox!r}: {len(removed):,} removed")
     click.echo(f"context store: {contexts:,} removed")
     if client.settings.consent.default == "hold":
         click.echo(f"held until visitors decide: {held:,} removed")

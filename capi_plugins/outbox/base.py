@@ -206,7 +206,9 @@ class Outbox(Protocol):
         """
         ...
 
-    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
+    def forget(
+        self, needles: Sequence[str], *, destination: str | None = None
+    ) -> Sequence[Delivery]:
         """Erase a person: remove waiting deliveries and dead letters that hold one of some texts.
 
         What is in flight may have left; it is not sent again.
@@ -216,7 +218,7 @@ class Outbox(Protocol):
             destination: Only what goes there; None: everything.
 
         Returns:
-            How many were removed.
+            What was removed.
         """
         ...
 

@@ -173,7 +173,9 @@ class MemoryOutbox:
         with self._lock:
             return sum(self._dead.pop(key, None) is not None for key in keys)
 
-    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
+    def forget(
+        self, needles: Sequence[str], *, destination: str | None = None
+    ) -> Sequence[Delivery]:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         wanted = [needle.encode() for needle in needles if needle]
 
@@ -183,14 +185,16 @@ class MemoryOutbox:
             )
 
         with self._lock:
-            dead = [key for key, letter in self._dead.items() if found(letter.delivery)]
+            dead = {
+                key: letter.delivery for key, letter in self._dead.items() if found(letter.delivery)
+            }
             for key in dead:
                 del self._dead[key]
             waiting = [item for _, item, _ in self._unsettled.values() if found(item)]
             for delivery in waiting:
                 self._remove(delivery)
                 self._unqueue(delivery)
-            return len(dead) + len(waiting)
+            return [*dead.values(), *waiting]
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery of a destination is due."""

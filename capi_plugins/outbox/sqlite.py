@@ -285,11 +285,14 @@ class SqliteOutbox:
         """Remove dead letters for good; see ``Outbox.drop``."""
         return self._change(rows.DROP, [(key,) for key in keys])
 
-    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
+    def forget(
+        self, needles: Sequence[str], *, destination: str | None = None
+    ) -> Sequence[Delivery]:
         """Remove what holds one of some texts, from the disk too; see ``Outbox.forget``."""
-        wanted = [(needle.encode(), destination) for needle in needles if needle]
-        removed = self._overflow.forget(needles, destination=destination)
-        removed += self._change(rows.FORGET, wanted)
+        removed = list(self._overflow.forget(needles, destination=destination))
+        with self._back.writing(_SETTLE_BUDGET) as connection:
+            for needle in filter(None, needles):
+                removed += rows.forget(connection, needle, destination)
         self._tidying.tidy()
         return removed
 

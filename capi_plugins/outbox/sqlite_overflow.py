@@ -201,7 +201,9 @@ class Overflow:
         self._memory.dead(ours, reason=reason)
         return others
 
-    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
+    def forget(
+        self, needles: Sequence[str], *, destination: str | None = None
+    ) -> Sequence[Delivery]:
         """Remove what holds one of some texts."""
         with self._storing:  # or it might just be on its way into the file
             return self._memory.forget(needles, destination=destination)

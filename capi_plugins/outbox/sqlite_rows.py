@@ -63,9 +63,6 @@ REPLAY = (
     "WHERE id = ? AND reason IS NOT NULL"
 )
 DROP = "DELETE FROM delivery WHERE id = ? AND reason IS NOT NULL"
-FORGET = (
-    "DELETE FROM delivery WHERE instr(payload, ?1) > 0 AND destination = ifnull(?2, destination)"
-)
 _COLUMNS = "id, destination, event_name, event_id, payload, expires_at, attempts"
 AFTER = f"SELECT {_COLUMNS} FROM delivery WHERE id > ? AND reason IS NULL ORDER BY id"  # noqa: S608
 PARTS = 256
@@ -253,6 +250,17 @@ def dead_letters(connection: sqlite3.Connection, limit: int) -> list[DeadLetter]
     return [
         DeadLetter(delivery=delivery(row[:-2]), reason=row[-2], died_at=row[-1]) for row in found
     ]
+
+
+def forget(connection: sqlite3.Connection, needle: str, destination: str | None) -> list[Delivery]:
+    """Remove what holds a text, and goes to a destination if one is named; return it."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM delivery WHERE instr(payload, ?1) > 0 "  # noqa: S608
+        "AND destination = ifnull(?2, destination)",
+        (needle.encode(), destination),
+    ).fetchall()
+    connection.executemany(DELIVERED, [row[:1] for row in found])
+    return [delivery(row) for row in found]
 
 
 def post(connection: sqlite3.Connection, standing: Standing) -> None:

@@ -157,17 +157,33 @@ def test_a_dead_letter_that_was_written_down_is_told_once(explain, shop, sandbox
     assert stages == ["captured", "fields left out", "given up"]
 
 
-def test_what_is_held_is_told_and_what_became_of_it(explain, shop):
-    def look(client, number, **cookies):
-        event = Event.from_dict({"event_name": "ViewContent", "event_id": f"look.{number}"})
-        cookies = {"_fbp": "fb.1.1700000000000.1234567890", **cookies}
-        context = RequestContext(
-            method="GET", url="https://shop.example/", client_user_agent="x", cookies=cookies
-        )
-        with client.request(lambda: context) as scope:
-            client.track(event)
-            client.finish(scope, FinishedRequest(method="GET", route="", path="/", status=200))
+def look(client, number, **cookies):
+    event = Event.from_dict({"event_name": "ViewContent", "event_id": f"look.{number}"})
+    cookies = {"_fbp": "fb.1.1700000000000.1234567890", **cookies}
+    context = RequestContext(
+        method="GET", url="https://shop.example/", client_user_agent="x", cookies=cookies
+    )
+    with client.request(lambda: context) as scope:
+        client.track(event)
+        client.finish(scope, FinishedRequest(method="GET", route="", path="/", status=200))
 
+
+def test_what_was_taken_out_because_its_visitor_withdrew_consent_is_told(explain, shop, sandbox):
+    sandbox.inject(Fault.error(2, status=503, times=100))
+    client = shop(consent="denied", sources=("onetrust",))
+    look(client, 1, OptanonConsent="groups=C0004%3A1", OptanonAlertBoxClosed="x")
+    client.flush(0.5)
+    assert client.stats().waiting == 1
+    look(client, 2, OptanonConsent="groups=C0004%3A0", OptanonAlertBoxClosed="x")
+    client.close(30)
+    lines = told(explain("--json", "look.1"))
+    assert [lines[0]["stage"], lines[-1]["stage"]] == ["captured", "dropped"]
+    text = b" ".join(explain("look.1").stdout.split())
+    assert b"no consent (it was withdrawn while the event waited in the outbox)" in text
+    assert b"It waits" not in text
+
+
+def test_what_is_held_is_told_and_what_became_of_it(explain, shop):
     client = shop(consent="hold", sources=("onetrust",))
     look(client, 1)
     client.close()
@@ -190,4 +206,6 @@ def test_a_forgotten_person_is_not_found_any_more(explain, shop, capi):
     client.close()
     result = capi("--config", "capi.toml", "forget", "--email", "ada@example.com")
     assert b"journal: 3 lines removed" in result.stdout, result.stdout
-    assert explain("ada@example.com").returncode == 1
+    result = explain("ada@example.com")
+    assert result.returncode == 1
+    assert b"Or the person was erased with 'capi forget'" in b" ".join(result.stdout.split())

@@ -11,6 +11,8 @@ import pytest
 from capi_plugins import Consent, FinishedRequest, RequestContext, UserData, configure, hookimpl
 from capi_plugins._removing import Removing
 from capi_plugins.destinations.base import Response
+from capi_plugins.outbox.base import Delivery
+from capi_plugins.signals import event_dropped
 
 FBP = "fb.1.1596403881668.1116446470"
 VISITOR = RequestContext(
@@ -91,6 +93,23 @@ def test_the_session_finds_what_the_browser_no_longer_tells(visit):
     assert visit("no", session_key="s" * 32) == 0
 
 
+def test_what_is_removed_is_told_with_its_reason(visit):
+    told = []
+
+    def tell(sender, *, event, destination, reason):
+        told.append((event.event_name, event.event_id, destination, reason))
+
+    known = {"cookies": {"_fbp": FBP}}
+    visit("yes", "Purchase", **known)
+    visit("yes", "Lead", cookies={"_fbp": f"{FBP}1"})
+    with event_dropped.connected_to(tell):
+        visit("no other", "PageView", **known)
+    why = "no consent (it was withdrawn while the event waited in the outbox)"
+    assert [each for each in told if each[0] != "PageView"] == [
+        ("Purchase", "Purchase.1", "other", why)
+    ]
+
+
 def test_others_keep_what_waits_for_them(visit):
     assert visit("yes", "Purchase", cookies={"_fbp": FBP}) == 2
     assert visit("no", cookies={"_fbp": f"{FBP}1"}, session_key="o" * 32) == 2
@@ -147,13 +166,16 @@ class Stubborn:
         if len(self.asked) < 3:
             raise OSError("the disk is full of ada@example.com")
         self.done.set()
-        return len(needles)
+        return [
+            Delivery(destination="meta", event_name="Lead", event_id=needle, payload=b"{}")
+            for needle in needles
+        ]
 
 
 def test_nobody_waits_for_a_slow_outbox_and_it_is_asked_until_it_works(caplog, monkeypatch):
     monkeypatch.setattr("capi_plugins._removing._FIRST_PAUSE", 0.01)
     outbox = Stubborn()
-    removing = Removing(outbox, beside=lambda: True)
+    removing = Removing(outbox, beside=lambda: True, tell=list)
     removing.remove({"meta": ["a"]})
     assert outbox.done.wait(30)
     removing.close(30)
@@ -165,7 +187,7 @@ def test_nobody_waits_for_a_slow_outbox_and_it_is_asked_until_it_works(caplog, m
 
 def test_a_host_that_ends_waits_no_longer_than_it_is_told(monkeypatch):
     outbox = Stubborn()
-    removing = Removing(outbox, beside=lambda: True)
+    removing = Removing(outbox, beside=lambda: True, tell=list)
     removing.remove({"meta": ["a"]})
     begun = time.monotonic()
     removing.close(30)
@@ -174,7 +196,7 @@ def test_a_host_that_ends_waits_no_longer_than_it_is_told(monkeypatch):
 
 def test_without_threads_it_is_done_at_once_and_again_next_time():
     outbox = Stubborn()
-    removing = Removing(outbox, beside=lambda: False)
+    removing = Removing(outbox, beside=lambda: False, tell=list)
     for _ in range(3):
         removing.remove({"meta": ["a"]})
     assert outbox.done.is_set()
@@ -185,7 +207,7 @@ def test_where_no_thread_can_be_started_it_is_done_at_once(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     outbox = Stubborn()
-    removing = Removing(outbox, beside=lambda: True)
+    removing = Removing(outbox, beside=lambda: True, tell=list)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
         for _ in range(3):

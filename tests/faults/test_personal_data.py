@@ -92,7 +92,7 @@ def test_what_is_forgotten_is_gone_from_the_disk(open_outbox, path):
     outbox = open_outbox()
     secret = b"f660ab912ec121d1b1e928a0bb4bc61b"
     outbox.put([delivery("1", payload=secret), delivery("2")])
-    assert outbox.forget([secret.decode()]) == 1
+    assert len(outbox.forget([secret.decode()])) == 1
     assert outbox.stats().waiting == 1
     outbox.close()
     assert secret not in contents(path.parent)

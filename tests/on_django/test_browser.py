@@ -114,7 +114,7 @@ def test_what_is_released_by_a_redirect_is_in_the_page_behind_it(undecided, view
     assert ids(undecided.get("/do/", **BROWSER).content.decode()) == ["Lead.1", "Lead.2"]
 
 
-def test_the_click_that_led_here_is_kept_once_the_visitor_agrees(pixel, view):
+def test_the_click_that_led_here_is_kept_once_the_visitor_agrees(pixel, view, recorder):
     consent = {"DEFAULT": "hold", "SOURCES": [{"COOKIE": "ads"}]}
     pixel(CONSENT=consent, PAGE_VIEW=True)
     view(page)
@@ -122,8 +122,12 @@ def test_the_click_that_led_here_is_kept_once_the_visitor_agrees(pixel, view):
     assert "_fbc" not in client.get("/do/?fbclid=Ab", **BROWSER).cookies
     assert "_fbc" not in client.get("/do/", **BROWSER).cookies
     client.cookies["ads"] = "granted"
-    assert client.get("/do/", **BROWSER).cookies["_fbc"].value.endswith(".Ab")
+    fbc = client.get("/do/", **BROWSER).cookies["_fbc"].value
+    assert fbc.endswith(".Ab")
     assert "_fbc" not in client.get("/do/", **BROWSER).cookies
+    # What happens in the request in which the visitor agrees has the click too.
+    told = [context.cookies.get("_fbc") for _, context in recorder.captured]
+    assert told == [None, None, fbc, fbc]
 
 
 def test_what_was_held_is_in_no_page_of_who_refuses(undecided, view):

@@ -367,11 +367,13 @@ class DatabaseOutbox:
         with borrowed(self._alias):
             return self._rows.drop(keys)
 
-    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> int:
+    def forget(
+        self, needles: Sequence[str], *, destination: str | None = None
+    ) -> Sequence[Delivery]:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         removed = self._overflow.forget(needles, destination=destination)
         with borrowed(self._alias):
-            return removed + self._rows.forget(needles, destination)
+            return [*removed, *self._rows.forget(needles, destination)]
 
     def close(self) -> None:
         """Give back what is in flight."""

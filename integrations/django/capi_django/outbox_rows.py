@@ -262,14 +262,18 @@ class Rows:
         """Remove dead letters."""
         return sum(_remove(self.letters.filter(pk__in=chunk)) for chunk in _chunks(keys))
 
-    def forget(self, needles: Iterable[str], destination: str | None) -> int:
+    def forget(self, needles: Iterable[str], destination: str | None) -> list[Delivery]:
         """Remove what holds one of some texts, and goes to a destination if one is named."""
         only = {} if destination is None else {"destination": destination}
-        count = 0
+        gone: list[Delivery] = []
+        tables: tuple[QuerySet[Any], ...] = (self.waiting, self.letters)
         for needle in filter(None, needles):
-            for table in (self.waiting, self.letters):
-                count += _remove(table.filter(holds(needle.encode(), self.alias), **only))
-        return count
+            for table in tables:
+                rows = list(table.filter(holds(needle.encode(), self.alias), **only))
+                for keys in _chunks([row.pk for row in rows]):
+                    _remove(table.filter(pk__in=keys))
+                gone += [delivery(row) for row in rows]
+        return gone
 
     # ------------------------------------------------------------------ looking, tidying
 

@@ -34,6 +34,11 @@ OSCAR_ORDER_STATUS_PIPELINE = {
     "Cancelled": (),
 }
 
+if os.environ.get("HOST_VARIANT") == "american":
+    INSTALLED_APPS[INSTALLED_APPS.index("oscar.apps.partner.apps.PartnerConfig")] = (
+        "american.partner.apps.PartnerConfig"
+    )
+
 if os.environ["HOST_CAPI"] != "off":
     INSTALLED_APPS += ["capi_django"]
     MIDDLEWARE += ["capi_django.middleware.CapiMiddleware"]

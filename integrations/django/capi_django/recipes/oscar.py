@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from capi_plugins import Event, hookimpl
+import attrs
+
+from capi_plugins import Event, RequestContext, hookimpl
 from capi_plugins.settings import Settings
 
 _PRODUCT = {"VALUE": "product"}
+# Where taxes are known from the address on only, there is no price with tax before.
 _BASKET = {
-    "value": "request.basket.total_incl_tax",
+    "value": ["request.basket.total_incl_tax", "request.basket.total_excl_tax"],
     "currency": "request.basket.currency",
     "num_items": "request.basket.num_items",
     "content_type": _PRODUCT,
@@ -19,7 +22,7 @@ _BASKET = {
         "EACH": "request.basket.all_lines",
         "id": "item.product_id",
         "quantity": "item.quantity",
-        "item_price": "item.unit_price_incl_tax",
+        "item_price": ["item.unit_price_incl_tax", "item.unit_price_excl_tax"],
     },
 }
 _ORDER = {
@@ -73,7 +76,10 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
                         "id": "product.id",
                         # The line has what was in the basket before as well.
                         "quantity": "form.quantity",
-                        "item_price": "sender.line.unit_price_incl_tax",
+                        "item_price": [
+                            "sender.line.unit_price_incl_tax",
+                            "sender.line.unit_price_excl_tax",
+                        ],
                     }
                 ],
             },
@@ -82,7 +88,7 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "ON": "signal",
             "SIGNAL": "oscar.apps.checkout.signals.start_checkout",
             "EVENT": "InitiateCheckout",
-            # Who signs in on the way gets another basket, and the lines move there.
+            # Who signs in on the way gets another basket, and the lines move there; see below.
             "EVENT_ID": "request.basket.all_lines.first.id",
             "USER_DATA": {"email": ["email", "request.user.email"]},
             "CUSTOM_DATA": _BASKET,
@@ -154,9 +160,18 @@ def _buyer() -> dict[str, Any]:
 
 
 @hookimpl
-def capi_enrich(event: Event) -> Event | None:
+def capi_enrich(event: Event, context: RequestContext) -> Event | None:
+    """Complete what no path leads to: the value of an AddToCart, and which checkout it is."""
+    if event.event_name == "AddToCart":
+        return _with_value(event)
+    if event.event_name == "InitiateCheckout":
+        return _of_merged_basket(event, context.request)
+    return None
+
+
+def _with_value(event: Event) -> Event | None:
     """Give what was put into the basket its value: the price times the number."""
-    if event.event_name != "AddToCart" or event.custom_data.value is not None:
+    if event.custom_data.value is not None:
         return None
     contents = event.custom_data.contents or ()
     lines = [line for line in contents if isinstance(line, Mapping)]
@@ -167,3 +182,20 @@ def capi_enrich(event: Event) -> Event | None:
     except (ArithmeticError, KeyError, TypeError, ValueError):
         return None
     return event.fill(custom_data={"value": sum(prices, Decimal(0))})
+
+
+def _of_merged_basket(event: Event, request: Any) -> Event | None:
+    """Give the start of a checkout the id that it has when it is started again.
+
+    Who signs in on the way goes on with the basket that was saved for them, whose lines come
+    before those of the basket they had until then.
+    """
+    basket, user = getattr(request, "basket", None), getattr(request, "user", None)
+    if basket is None or not getattr(user, "is_authenticated", False) or basket.owner_id:
+        return None
+    line = basket.all_lines().first()
+    if line is None or event.event_id != f"InitiateCheckout.{line.pk}":
+        return None
+    saved = basket.__class__.open.filter(owner=user).first()
+    first = saved.lines.first() if saved else None
+    return None if first is None else attrs.evolve(event, event_id=f"InitiateCheckout.{first.pk}")
