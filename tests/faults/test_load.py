@@ -97,23 +97,30 @@ def test_ten_thousand_events_of_eight_processes_with_32_threads_all_count(sandbo
 
 @pytest.mark.fault("D7")
 def test_a_thousand_orders_at_once_are_captured_beside_the_event_loop(sandbox, box):
-    """Django serves a thousand requests at once in one event loop, each with an event.
+    """Django serves a thousand requests at once in one event loop, each with an event, while another
+    connection holds the file and looking at one of the events takes more than half a second.
 
-    Every event arrives, and not one was captured in the thread of the loop, which a busy file
-    would have stopped.
+    Every event arrives, not one was captured in the thread of the loop, and no turn of the loop is
+    much longer than without the package.
     """
     pytest.importorskip("django")
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    # What has to be kept in memory while the file is held is sent from there, or stored.
     wanted = {**settings(sandbox.url, box), "PLUGINS": ["async_orders"]}
     found = environ(wanted, database=database)
     done = subprocess.run(
-        [sys.executable, str(HOSTS / "async_orders.py")],
+        [sys.executable, str(HOSTS / "async_orders.py"), str(box)],
         env={**found, "DJANGO_SETTINGS_MODULE": "async_orders"},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    accepted = {found.payload["event_id"] for found in sandbox.accepted()}
-    assert accepted == {f"o{number}" for number in range(1000)}
+    rounds = [json.loads(line) for line in done.stdout.splitlines()]
+    without, ours = (min(each) for each in zip(*rounds, strict=True))
+    # What the package does to the loop it does in every round; what others do to the machine not.
+    assert ours < max(0.25, 3 * without), rounds
+    orders = {f"order-{turn}-{number}" for turn in range(len(rounds)) for number in range(1000)}
+    assert {found.payload["event_id"] for found in sandbox.accepted()} == orders | {"first"}
+    assert len(sandbox.events) == len(orders) + 1
 
 
 @pytest.mark.fault("D8")
