@@ -21,6 +21,7 @@ from capi_plugins.settings import DeliverySettings
 _log = logging.getLogger("capi_plugins.worker")
 _MOST_REFUSALS = 64
 _AT_ONCE = 4
+_SMALLER_AFTER = 4
 _FIRST = 0.0
 PACE = 0.1
 """Least seconds from batch to batch while what waited for a destination to recover is sent."""
@@ -43,6 +44,8 @@ class Lane:
         look_at: When its configuration is looked at again while it is stopped, monotonic clock.
         sending: Whether the thread is at work.
         proven: Whether the last request was accepted.
+        share: How much of a full batch is sent at once: less after failures in a row, in case it is
+            something in the batch that the other side fails at.
         idle: Whether the thread waits for something to send, as far as it knows.
         gather_until: When the next request is worth its cost however little waits, monotonic clock.
         in_hand: Batches that an exception has left, until the outbox has taken them back.
@@ -58,6 +61,7 @@ class Lane:
         self.look_at = 0.0
         self.sending = False
         self.proven = False
+        self.share = 1.0
         self.idle = True
         self.gather_until = 0.0
         self.in_hand: list[Sequence[Delivery]] = []
@@ -128,6 +132,7 @@ class Sending:
         most = 4_000_000
         if destination is not None:
             limit, most = min(limit, destination.MAX_BATCH), destination.MAX_BATCH_BYTES
+        limit = max(1, int(limit * lane.share))
         at_once = _AT_ONCE if several and lane.proven and not lane.recovering else 1
         batch: Sequence[Delivery] = ()
         try:
@@ -246,6 +251,7 @@ class Sending:
         else:
             lane.recovering = lane.recovering or lane.failures > 0
             lane.failures, lane.stopped, lane.proven = 0, False, True
+            lane.share = min(1.0, lane.share * 2)
             self._outbox.delivered(part)
             self._tell(signals.delivered, deliveries=part, outcome=outcome)
         return True
@@ -276,6 +282,9 @@ class Sending:
         now = self._clock()
         lane.failures += 1
         lane.proven = False
+        long = lane.failures >= _SMALLER_AFTER or lane.share < 1
+        if outcome.verdict is Verdict.DOWN and long:
+            lane.share = max(1 / self._settings.batch_size, lane.share / 2)
         stops = outcome.verdict is Verdict.STOP
         if stops:
             at = now + STOPPED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from capi_plugins import signals
 from capi_plugins.outbox.base import Delivery
 from capi_plugins.sandbox import Fault, Sandbox
 from tests.core.paper import Clock
+from tests.core.test_http import Server, answer
 from tests.faults.shop_settings import settings
 from tests.faults.small_shop import SmallShop, accepted, arrived, until
 
@@ -77,14 +79,24 @@ def test_an_outage_of_hours_costs_no_event(box, clock, waits):
         shop.close()
 
 
-@pytest.mark.fault("C10")
-@pytest.mark.parametrize("html", [False, True])
-def test_twenty_server_errors_cost_no_event(open_shop, sandbox, clock, waits, html):
-    """Twenty requests in a row are answered with HTTP 503, Meta's own and a proxy's page.
+FAILURES = {
+    "out of order": Fault.server_error(times=20),
+    "an unknown error": Fault.error(1, status=500, times=20),
+    "a proxy's page": Fault.server_error(html=True, times=20),
+    "a network's page": Fault.html(200, "Please sign in", times=20),
+    "a proxy's refusal": Fault.html(400, "Bad request", times=20),
+}
+
+
+@pytest.mark.fault("C10", "C11")
+@pytest.mark.parametrize("failure", FAILURES)
+def test_twenty_server_errors_cost_no_event(open_shop, sandbox, clock, waits, failure):
+    """Twenty requests in a row are answered with HTTP 503 or 500, Meta's own and a proxy's page, or
+    with HTTP 200 and 400 and the page of a proxy or of a network that wants somebody to sign in.
 
     The waits in between are random and grow, and the event arrives with the first request after.
     """
-    sandbox.inject(Fault.server_error(html=html, times=20))
+    sandbox.inject(FAILURES[failure])
     shop = open_shop(clock=clock, WORKER="external")
     shop.lead("1")
     for _ in range(21):
@@ -96,6 +108,45 @@ def test_twenty_server_errors_cost_no_event(open_shop, sandbox, clock, waits, ht
     assert sum(waits[:8]) < sum(waits[12:])
     assert len({round(wait, 3) for wait in waits[12:]}) > 6
     assert len(sandbox.requests) == 21
+
+
+@pytest.mark.fault("C10", "C13")
+def test_an_event_that_the_server_fails_at_holds_up_nobody(box, clock):
+    """The server answers HTTP 500 to every request with a certain event in it, and says nothing of
+    why, while others wait and come.
+
+    Fewer are sent at once after a while, so that the others arrive, each of them once.
+    """
+
+    def handle(connection, server):
+        events = json.loads(server.requests[-1].partition(b"\r\n\r\n")[2])["data"]
+        ids = [event["event_id"] for event in events]
+        if "bad" in ids:
+            connection.sendall(answer(b'{"error":{"code":1,"message":"?"}}', "500 Error"))
+            return True
+        passed.extend(ids)
+        connection.sendall(answer(json.dumps({"events_received": len(ids)}).encode()))
+        return True
+
+    passed = []
+    server = Server(handle)
+    url = server.url.removesuffix("/events")
+    shop = SmallShop(settings(url, box, WORKER="external"), clock)
+    try:
+        shop.lead(*map(str, range(50)), "bad", *map(str, range(50, 100)))
+        for number in range(100, 120):
+            shop.drain()
+            clock.advance(301)
+            shop.lead(str(number))
+        assert len(passed) > 90
+        for _ in range(20):
+            shop.drain()
+            clock.advance(301)
+        assert sorted(passed, key=int) == [str(number) for number in range(120)]
+        assert (shop.stats.waiting, shop.stats.dead) == (1, 0)
+    finally:
+        shop.close()
+        server.close()
 
 
 @pytest.mark.fault("C15")

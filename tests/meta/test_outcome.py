@@ -96,8 +96,10 @@ def refused(code, subcode=None, *, status=400, **members):
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-def test_the_code_decides_whatever_the_status(code, subcode, verdict, status):
+def test_the_code_decides_and_an_error_of_the_server_is_no_events_fault(code, subcode, verdict, status):
     result = refused(code, subcode, status=status)
+    if status == 500 and verdict is Verdict.RETRY:
+        verdict = Verdict.DOWN
     assert result.verdict is verdict
     assert result.code == (str(code) if subcode is None else f"{code}/{subcode}")
     assert result.trace == FRENCH["fbtrace_id"]
@@ -124,8 +126,9 @@ def test_the_reason_is_ours_and_repeats_nothing_of_the_answer():
     ("status", "verdict"),
     [
         (301, Verdict.STOP),
-        (302, Verdict.RETRY),
-        (307, Verdict.RETRY),
+        (302, Verdict.DOWN),
+        (303, Verdict.DOWN),
+        (307, Verdict.DOWN),
         (308, Verdict.STOP),
         (400, Verdict.RETRY),
         (401, Verdict.STOP),
@@ -144,6 +147,8 @@ def test_the_reason_is_ours_and_repeats_nothing_of_the_answer():
     "body", [b"", b"<html>", b"\xff\xfe", b"[1]", b'{"error":"x"}', b'{"error":{"code":null}}']
 )
 def test_the_status_counts_where_the_body_has_no_code(status, verdict, body):
+    if body == b"<html>" and verdict is Verdict.RETRY:
+        verdict = Verdict.DOWN
     assert answer(status, body).verdict is verdict
 
 
@@ -163,7 +168,13 @@ def test_success_needs_no_more_than_the_status_and_an_object(body):
     assert answer(200, body, sent=2).verdict is Verdict.DELIVERED
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"", b"OK", b"[]", b"\xff" * 10])
+@pytest.mark.parametrize("body", [b"<html>", b"\r\n <!DOCTYPE html>"])
+def test_a_page_is_never_metas(body):
+    assert answer(200, body).verdict is Verdict.DOWN
+    assert answer(400, body).verdict is Verdict.DOWN
+
+
+@pytest.mark.parametrize("body", [b"", b"OK", b"[]", b"\xff" * 10])
 def test_a_success_that_is_not_metas_is_tried_again(body):
     assert answer(200, body).verdict is Verdict.RETRY
 

@@ -76,6 +76,7 @@ _TRACE = re.compile(r"[A-Za-z0-9_./+=-]{1,100}")
 
 _STATUS_VERDICTS: Mapping[int, Verdict] = {
     301: Verdict.STOP,
+    **dict.fromkeys((302, 303, 307), Verdict.DOWN),
     308: Verdict.STOP,
     401: Verdict.STOP,
     403: Verdict.STOP,
@@ -102,7 +103,8 @@ def read(response: Response, deliveries: Sequence[Delivery]) -> Outcome:
         return _refused(response, error)
     if 200 <= response.status < 300:  # noqa: PLR2004 - the range of success
         return _accepted(body, response, deliveries)
-    verdict = _STATUS_VERDICTS.get(response.status, Verdict.RETRY)
+    otherwise = Verdict.DOWN if _is_page(response) else Verdict.RETRY
+    verdict = _STATUS_VERDICTS.get(response.status, otherwise)
     return Outcome(
         verdict=verdict,
         reason=f"HTTP {response.status} without an error code",
@@ -115,9 +117,10 @@ def _accepted(
     body: dict[str, Any] | None, response: Response, deliveries: Sequence[Delivery]
 ) -> Outcome:
     if body is None:
-        # A page of some proxy: nothing says that Meta has seen the events.
+        # Half an answer may be Meta's, and then every further request makes copies. A page is that
+        # of a proxy or of a network that wants somebody to sign in.
         return Outcome(
-            verdict=Verdict.RETRY,
+            verdict=Verdict.DOWN if _is_page(response) else Verdict.RETRY,
             reason=f"HTTP {response.status}, but the answer is not Meta's",
         )
     trace = _trace(body.get("fbtrace_id"), response)
@@ -137,6 +140,9 @@ def _refused(response: Response, error: dict[str, Any]) -> Outcome:
         verdict = _STATUS_VERDICTS.get(response.status, Verdict.RETRY)
     else:
         verdict = _verdict(code, subcode, error)
+    if verdict is Verdict.RETRY and response.status >= 500:  # noqa: PLR2004 - errors of a server
+        # Meta has trouble of its own, for minutes or hours: no number of attempts tells more.
+        verdict = Verdict.DOWN
     meaning = _MEANINGS.get((code or 0, subcode)) or _MEANINGS.get((code or 0, None))
     return Outcome(
         verdict=verdict,
@@ -171,6 +177,10 @@ def _wait(verdict: Verdict, response: Response) -> float | None:
     if verdict in (Verdict.THROTTLED, Verdict.RETRY, Verdict.DOWN):
         return wait(response.headers)
     return None
+
+
+def _is_page(response: Response) -> bool:
+    return response.body.lstrip()[:1] == b"<"
 
 
 def _body(body: bytes) -> dict[str, Any] | None:
