@@ -15,7 +15,6 @@ from capi_plugins import configure
 from capi_plugins.sandbox import Fault
 from tests.faults.orders import environ
 from tests.faults.serving import HOSTS, missing
-from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
 from tests.outbox.other_process import ROOT
 
