@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import time
@@ -13,7 +14,24 @@ from capi_plugins.http_context import request_context
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.receiving import respond
 
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
 KEY = "web-key"
+ORDER = {
+    "type": "track",
+    "event": "Order Completed",
+    "messageId": "m-1",
+    "userId": "u-1",
+    "properties": {"revenue": 25, "currency": "EUR", "products": [{"product_id": "p"}]},
+}
+BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
+PAGE = {
+    "user-agent": BROWSER,
+    "origin": "https://shop.example",
+    "sec-fetch-site": "same-origin",
+    "sec-fetch-mode": "cors",
+    "referer": "https://shop.example/thanks?order=1",
+    "cookie": "_fbp=fb.1.1700000000000.1234567890",
+}
 
 
 @attrs.define

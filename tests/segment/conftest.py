@@ -10,11 +10,10 @@ from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.destination import MetaDestination
 from capi_plugins.sandbox import rules
 from capi_plugins.segment import Converter, read_options
-from tests.segment.api import Api
+from tests.segment.api import BROWSER, Api
 
 NOW = 1_785_587_757  # 2026-08-01T12:35:57Z
 DESTINATION = MetaDestination("meta", {"DATASET_ID": "1", "ACCESS_TOKEN": "t"})
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
 WEB = {
     "type": "track",
     "messageId": "m-1",
