@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from capi_plugins import Client, signals
+from capi_plugins._triggers import parse_trigger
 from tests.core.paper import Clock, Post, paper_client
+from tests.core.shoppers import RECEIVER, Ads, Shop, identify
 
 
 @pytest.fixture
@@ -61,3 +63,24 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     yield told
     for signal, receiver in receivers:
         signal.disconnect(receiver)
+
+
+@pytest.fixture
+def shop(make, clock):
+    """Make shops whose shoppers are remembered."""
+
+    def shop(**settings):
+        ads = Ads()
+        problems = []
+        trigger = parse_trigger({**RECEIVER, **settings.pop("trigger", {})}, "T", problems)
+        assert problems == []
+        settings = {
+            "CONSENT": {"DEFAULT": "denied"},
+            "USER_DATA": {"external_id": "id"},
+            **settings,
+        }
+        return Shop(
+            make(ads, options={"identify": identify, "clock": clock}, **settings), ads, trigger
+        )
+
+    return shop

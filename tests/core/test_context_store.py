@@ -2,140 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-
 import attrs
 import pytest
 
-from capi_plugins import Consent, FinishedRequest, RequestContext, UserData, hookimpl
+from capi_plugins import Consent, FinishedRequest, UserData
 from capi_plugins._triggers import parse_trigger
-from capi_plugins.context_store import Row
-from capi_plugins.outbox.memory import MemoryOutbox
-from tests.core.paper import NOW
-
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
-SHOPPER = RequestContext(
-    url="https://shop.example/checkout/?step=2&email=ada%40shop.example",
-    method="POST",
-    client_ip_address="203.0.113.9",
-    client_user_agent=BROWSER,
-    cookies={"_fbp": "fb.1.1.7", "_fbc": "fb.1.1.click", "ads": "yes"},
-    session_key="s" * 32,
+from tests.core.shoppers import (
+    BROWSER,
+    PROGRAM,
+    RECEIVER,
+    REFUSER,
+    SELLER,
+    SHOPPER,
+    STAFF,
+    TASK,
+    WEBHOOK,
+    Ads,
+    Customer,
+    Order,
+    Shop,
+    identify,
 )
-REFUSER = attrs.evolve(SHOPPER, cookies={"_fbp": "fb.1.1.7", "ads": "no"})
-WEBHOOK = RequestContext(
-    url="https://shop.example/webhooks/",
-    method="POST",
-    client_ip_address="198.51.100.7",
-    client_user_agent="Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-    headers={"stripe-signature": "t=1"},
-)
-STAFF = RequestContext(
-    url="https://shop.example/admin/",
-    method="POST",
-    client_ip_address="198.51.100.8",
-    client_user_agent=BROWSER,
-    cookies={"sessionid": "x", "_fbp": "fb.1.1.staff"},
-    user=UserData(external_id="1"),
-    is_staff=True,
-)
-SELLER = attrs.evolve(STAFF, is_staff=False, user=UserData(external_id="9"))
-PROGRAM = RequestContext(
-    url="https://shop.example/api/", method="POST", client_user_agent="PaymentProvider/1.0"
-)
-TASK = RequestContext()
-RECEIVER = {
-    "ON": "model",
-    "MODEL": "shop.Order",
-    "CHANGED": {"paid": True},
-    "EVENT": "Purchase",
-    "EVENT_ID": "instance.number",
-}
-
-
-@attrs.define
-class Customer:
-    id: int
-
-
-@attrs.define
-class Order:
-    pk: int
-    number: str = "A1"
-    user: Customer | None = None
-    cart: str | None = None
-
-
-def identify(value):
-    if isinstance(value, Order):
-        return Row("shop.order", value.pk, lambda: value.user)
-    return None
-
-
-class Ads:
-    """Consent from a cookie, and everything that gets through."""
-
-    def __init__(self):
-        self.sent = []
-
-    @hookimpl
-    def capi_consent(self, context):
-        answers = {"yes": Consent.GRANTED, "no": Consent.DENIED, "some": Consent.LIMITED}
-        return answers.get(context.cookies.get("ads"))
-
-    @hookimpl(trylast=True)
-    def capi_filter(self, event, context):
-        self.sent.append(event)
-
-
-class Shop:
-    """A shop in which orders are made and paid, each in any request."""
-
-    def __init__(self, client, ads, trigger):
-        self.client = client
-        self.ads = ads
-        self.trigger = trigger
-
-    def creates(self, order, context):
-        offer = {"instance": order}
-        with self.client.request(lambda: context):
-            self.client.created(lambda: self.client.subject(self.trigger, offer, fresh=True))
-
-    def pays(self, order, context):
-        offer = {"instance": order}
-        with self.client.request(lambda: context):
-            self.client.note(
-                lambda: self.trigger.build(offer),
-                about=lambda: self.client.subject(self.trigger, offer),
-            )
-
-    def looks(self, context):
-        with self.client.request(lambda: context):
-            self.client.track("ViewContent")
-
-    @property
-    def event(self):
-        (event,) = [event for event in self.ads.sent if event.event_name == "Purchase"]
-        return event
-
-
-@pytest.fixture
-def shop(make, clock):
-    def shop(**settings):
-        ads = Ads()
-        problems = []
-        trigger = parse_trigger({**RECEIVER, **settings.pop("trigger", {})}, "T", problems)
-        assert problems == []
-        settings = {
-            "CONSENT": {"DEFAULT": "denied"},
-            "USER_DATA": {"external_id": "id"},
-            **settings,
-        }
-        return Shop(
-            make(ads, options={"identify": identify, "clock": clock}, **settings), ads, trigger
-        )
-
-    return shop
 
 
 @pytest.mark.parametrize(
@@ -368,96 +255,3 @@ def test_a_request_trigger_restores_by_the_row_on_its_path(make, clock):
     with client.request(lambda: WEBHOOK) as scope:
         client.finish(scope, finished)
     assert shop.event.user_data.fbc == "fb.1.1.click"
-
-
-@pytest.mark.parametrize(("days", "found"), [(6.9, True), (7.1, False)])
-def test_a_shopper_is_forgotten_after_seven_days(shop, clock, days, found):
-    shop = shop()
-    shop.creates(Order(7), SHOPPER)
-    clock.advance(days * 86_400)
-    shop.pays(Order(7), WEBHOOK)
-    assert bool(shop.ads.sent) is found
-
-
-def test_it_can_be_switched_off(shop):
-    shop = shop(CONTEXT_STORE={"DAYS": 0})
-    shop.creates(Order(7), SHOPPER)
-    shop.pays(Order(7), WEBHOOK)
-    assert shop.ads.sent == []
-    assert shop.client.delivering.contexts._kept == {}
-
-
-def test_a_click_id_without_a_cookie_is_kept_with_its_time(shop, clock):
-    shop = shop()
-    landing = attrs.evolve(
-        SHOPPER, cookies={"ads": "yes"}, query={"fbclid": "IwAR1"}, received_at=NOW
-    )
-    shop.creates(Order(7), landing)
-    clock.advance(3600)
-    shop.pays(Order(7), WEBHOOK)
-    assert (shop.event.user_data.fbclid, shop.event.user_data.fbclid_time) == ("IwAR1", NOW)
-
-
-def test_an_own_request_that_changes_nothing_writes_nothing(shop, clock, monkeypatch):
-    shop = shop()
-    writes = []
-    contexts = shop.client.delivering.contexts
-    keep = contexts.keep
-    monkeypatch.setattr(contexts, "keep", lambda *a, **k: (writes.append(k), keep(*a, **k)))
-    for page in range(5):
-        shop.looks(attrs.evolve(SHOPPER, url=f"https://shop.example/{page}"))
-    assert len(writes) == 1
-    shop.looks(attrs.evolve(SHOPPER, cookies={**SHOPPER.cookies, "_fbc": "fb.1.1.other"}))
-    assert len(writes) == 2
-
-
-def test_a_page_view_of_a_stranger_writes_nothing(shop, monkeypatch):
-    shop = shop()
-    contexts = shop.client.delivering.contexts
-    monkeypatch.setattr(contexts, "keep", lambda *a, **k: pytest.fail("written"))
-    shop.looks(attrs.evolve(SHOPPER, session_key=None))
-
-
-class Broken:
-    def keep(self, context, **_):
-        raise OSError("disk")
-
-    def find(self, keys):
-        raise OSError("disk")
-
-
-class BrokenOutbox(MemoryOutbox):
-    inline = True
-    contexts = Broken()
-
-
-def test_a_store_that_fails_costs_what_it_would_have_added(shop, caplog, clock):
-    def outbox(settings):
-        return BrokenOutbox(max_deliveries=10, max_bytes=10_000, clock=clock)
-
-    made = shop(CONSENT={"DEFAULT": "granted"}, DELIVERY={"OUTBOX": "memory"})
-    made.client.delivering._outbox = lambda: outbox(None)
-    made.creates(Order(7), SHOPPER)
-    made.pays(Order(7), WEBHOOK)
-    assert made.event.user_data.client_ip_address is None
-    assert "keeping the context of a shopper failed with OSError" in caplog.text
-    assert all(record.levelno <= logging.ERROR for record in caplog.records)
-    # One failure, then a rest: a store that hangs must not cost every request.
-    assert caplog.text.count("OSError") == 1
-
-
-@pytest.mark.parametrize(
-    "context",
-    [
-        attrs.evolve(PROGRAM, method="GET"),
-        attrs.evolve(PROGRAM, headers={"origin": "https://shop.example"}),
-        attrs.evolve(PROGRAM, headers={"sec-fetch-site": "same-origin"}),
-        attrs.evolve(PROGRAM, cookies={"a": "b"}),
-        attrs.evolve(PROGRAM, is_staff=False),
-        attrs.evolve(PROGRAM, client_user_agent=BROWSER),
-    ],
-)
-def test_what_makes_a_request_a_shoppers_own(shop, context):
-    shop = shop(CONSENT={"DEFAULT": "granted"})
-    shop.creates(Order(7), context)
-    assert shop.client.delivering.contexts._kept
