@@ -80,6 +80,42 @@ def test_allauth_counts_a_user_at_once_where_addresses_need_no_verification(serv
     assert jane.counts() == {"CompleteRegistration": 1, "Login": 1}
 
 
+def come_from_provider(visitor, number, email, *, verified):
+    visitor.get("/accounts/dummy/login/")
+    page = visitor.post("/accounts/dummy/login/").headers["Location"]
+    fields = {"id": number, "email": email, **({"email_verified": "on"} if verified else {})}
+    visitor.get(page)
+    return visitor.follow(visitor.post(page, **fields))
+
+
+def test_allauth_counts_who_comes_from_a_provider_that_vouches_for_the_address(verified, visit):
+    for number in (1, 2):
+        ida = visit(verified)
+        come_from_provider(ida, 17, "ida@example.com", verified=True)
+        registered = {"CompleteRegistration": 1} if number == 1 else {}
+        assert ida.counts() == {**registered, "Login": 1}
+    mine = [
+        e for e in verified.settled() if e["user_data"].get("em") == [sha256("ida@example.com")]
+    ]
+    (event,) = [event for event in mine if event["event_name"] == "CompleteRegistration"]
+    assert event["custom_data"] == {"status": "completed", "registration_method": "dummy"}
+
+
+def test_allauth_counts_who_comes_from_a_provider_once_the_address_is_verified(verified, visit):
+    eve = visit(verified)
+    come_from_provider(eve, 18, "eve@example.com", verified=False)
+    assert eve.counts() == {}
+    eve.follow(confirm(eve, "eve@example.com"))
+    assert eve.counts() == {"CompleteRegistration": 1, "Login": 1}
+
+
+@pytest.mark.parametrize("email", ["tom@example.com", ""], ids=["an address", "none"])
+def test_allauth_counts_who_comes_from_a_provider_and_needs_no_verification(serve, visit, email):
+    tom = visit(serve("allauth", variant="trusting"))
+    come_from_provider(tom, 19 if email else 20, email, verified=False)
+    assert tom.counts() == {"CompleteRegistration": 1, "Login": 1}
+
+
 @pytest.fixture
 def registration(serve):
     return serve("registration")
