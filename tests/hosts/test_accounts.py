@@ -94,9 +94,8 @@ def test_allauth_counts_who_comes_from_a_provider_that_vouches_for_the_address(v
         come_from_provider(ida, 17, "ida@example.com", verified=True)
         registered = {"CompleteRegistration": 1} if number == 1 else {}
         assert ida.counts() == {**registered, "Login": 1}
-    mine = [
-        e for e in verified.settled() if e["user_data"].get("em") == [sha256("ida@example.com")]
-    ]
+    em = [sha256("ida@example.com")]
+    mine = [event for event in verified.settled() if event["user_data"].get("em") == em]
     (event,) = [event for event in mine if event["event_name"] == "CompleteRegistration"]
     assert event["custom_data"] == {"status": "completed", "registration_method": "dummy"}
 
@@ -114,6 +113,14 @@ def test_allauth_counts_who_comes_from_a_provider_and_needs_no_verification(serv
     tom = visit(serve("allauth", variant="trusting"))
     come_from_provider(tom, 19 if email else 20, email, verified=False)
     assert tom.counts() == {"CompleteRegistration": 1, "Login": 1}
+
+
+def test_allauth_still_waits_for_the_address_of_who_does_not_come_from_a_provider(serve, visit):
+    kim = visit(serve("allauth", variant="trusting"))
+    kim.follow(sign_up(kim, "kim@example.com"))
+    assert kim.counts() == {}
+    kim.follow(confirm(kim, "kim@example.com"))
+    assert kim.counts() == {"CompleteRegistration": 1, "Login": 1}
 
 
 @pytest.fixture
