@@ -80,6 +80,17 @@ def test_allauth_counts_a_user_at_once_where_addresses_need_no_verification(serv
     assert jane.counts() == {"CompleteRegistration": 1, "Login": 1}
 
 
+def test_allauth_counts_a_user_when_the_code_of_the_mail_is_given(serve, visit):
+    jane = visit(serve("allauth", variant="code"))
+    jane.follow(sign_up(jane, "jane@example.com"))
+    assert jane.counts() == {}
+    code = jane.host.mailed("jane@example.com", r"\n([A-Z0-9-]{6,9})\r?\n")
+    jane.follow(jane.post("/accounts/confirm-email/", code=code))
+    assert jane.counts() == {"CompleteRegistration": 1, "Login": 1}
+    (event,) = jane.events("CompleteRegistration")
+    assert event["user_data"]["em"] == [sha256("jane@example.com")]
+
+
 def come_from_provider(visitor, number, email, *, verified):
     visitor.get("/accounts/dummy/login/")
     page = visitor.post("/accounts/dummy/login/").headers["Location"]

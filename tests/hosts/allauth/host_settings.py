@@ -19,6 +19,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 VARIANT = os.environ.get("HOST_VARIANT")
 ACCOUNT_EMAIL_VERIFICATION = "optional" if VARIANT == "optional" else "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = VARIANT == "code"
 if VARIANT == "trusting":
     SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
     SOCIALACCOUNT_EMAIL_REQUIRED = False
