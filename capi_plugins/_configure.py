@@ -89,15 +89,13 @@ def configure(
     chosen = {name: recipe for name, recipe in offered.items() if _is_chosen(name, settings)}
     try:
         loaded = Plugins(settings, {**chosen, **builtin_plugins(), **own}, failed)
-        loaded.configure(settings)
+        loaded.configure(settings, problems)
         types = loaded.destination_types()
         sources = loaded.sources()
     except PluginError as error:
         if not problems:
             raise
         raise ConfigurationError([*problems, str(error)]) from error
-    except ConfigurationError as error:
-        raise ConfigurationError([*problems, *error.problems]) from error
     destinations = _destinations(
         settings, types, os.environ if environ is None else environ, problems
     )

@@ -163,10 +163,21 @@ class Plugins:
 
     # ------------------------------------------------------------------ at start-up
 
-    def configure(self, settings: Settings) -> None:
-        """Hand the settings to every plugin. Raises ``PluginError`` naming the one that fails."""
+    def configure(self, settings: Settings, problems: list[str]) -> None:
+        """Hand the settings to every plugin.
+
+        Args:
+            settings: The whole configuration.
+            problems: Receives what plugins find wrong with it.
+
+        Raises:
+            PluginError: A plugin failed; the text names it.
+        """
         for impl in self._compile("capi_configure"):
-            self._start_up(impl, settings)
+            try:
+                self._start_up(impl, settings)
+            except ConfigurationError as error:
+                problems.extend(error.problems)
 
     def destination_types(self) -> dict[str, type[Destination]]:
         """Return the destination classes by ``KIND``; the first plugin in order wins."""

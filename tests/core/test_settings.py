@@ -39,7 +39,7 @@ def read(**raw):
 def test_every_mistake_is_told_at_once_with_path_and_suggestion():
     found = problems(
         DESTINATIONS={"paper": {"TOKE": SECRET, "REGION": 5}, "fax": {}},
-        CONSENT={"DEFALT": "granted"},
+        CONSENT={"DEFALT": "granted", "SOURCES": ["onetrst"]},
         EXCLUDE={"staff": "yes", "paths": ["("]},
         PAGE_VIEW="on",
         TRIGGERS=[{"ON": "sginal"}, 5],
@@ -61,6 +61,7 @@ def test_every_mistake_is_told_at_once_with_path_and_suggestion():
         "CAPI['DESTINATIONS']['fax']['KIND']: 'fax' is not a kind of destination",
         "CAPI['CONSENT']['DEFALT'] is not a setting; did you mean 'DEFAULT'?",
         "CAPI['CONSENT']['DEFAULT'] is required",
+        "CAPI['CONSENT']['SOURCES'][0] 'onetrst' is not a consent source; did you mean 'onetrust'?",
         "CAPI['EXCLUDE']['staff'] must be bool, not str",
         "CAPI['EXCLUDE']['paths'][0] is not a regular expression",
         "CAPI['PAGE_VIEW'] must be bool, not str",

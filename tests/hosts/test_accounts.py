@@ -80,6 +80,60 @@ def test_allauth_counts_a_user_at_once_where_addresses_need_no_verification(serv
     assert jane.counts() == {"CompleteRegistration": 1, "Login": 1}
 
 
+def test_allauth_counts_a_user_when_the_code_of_the_mail_is_given(serve, visit):
+    jane = visit(serve("allauth", variant="code"))
+    jane.follow(sign_up(jane, "jane@example.com"))
+    assert jane.counts() == {}
+    code = jane.host.mailed("jane@example.com", r"\n([A-Z0-9-]{6,9})\r?\n")
+    jane.follow(jane.post("/accounts/confirm-email/", code=code))
+    assert jane.counts() == {"CompleteRegistration": 1, "Login": 1}
+    (event,) = jane.events("CompleteRegistration")
+    assert event["user_data"]["em"] == [sha256("jane@example.com")]
+
+
+def come_from_provider(visitor, number, email, *, verified):
+    visitor.get("/accounts/dummy/login/")
+    page = visitor.post("/accounts/dummy/login/").headers["Location"]
+    fields = {"id": number, "email": email, **({"email_verified": "on"} if verified else {})}
+    visitor.get(page)
+    return visitor.follow(visitor.post(page, **fields))
+
+
+def test_allauth_counts_who_comes_from_a_provider_that_vouches_for_the_address(verified, visit):
+    for number in (1, 2):
+        ida = visit(verified)
+        come_from_provider(ida, 17, "ida@example.com", verified=True)
+        registered = {"CompleteRegistration": 1} if number == 1 else {}
+        assert ida.counts() == {**registered, "Login": 1}
+    em = [sha256("ida@example.com")]
+    mine = [event for event in verified.settled() if event["user_data"].get("em") == em]
+    (event,) = [event for event in mine if event["event_name"] == "CompleteRegistration"]
+    assert event["custom_data"] == {"status": "completed", "registration_method": "dummy"}
+
+
+def test_allauth_counts_who_comes_from_a_provider_once_the_address_is_verified(verified, visit):
+    eve = visit(verified)
+    come_from_provider(eve, 18, "eve@example.com", verified=False)
+    assert eve.counts() == {}
+    eve.follow(confirm(eve, "eve@example.com"))
+    assert eve.counts() == {"CompleteRegistration": 1, "Login": 1}
+
+
+@pytest.mark.parametrize("email", ["tom@example.com", ""], ids=["an address", "none"])
+def test_allauth_counts_who_comes_from_a_provider_and_needs_no_verification(serve, visit, email):
+    tom = visit(serve("allauth", variant="trusting"))
+    come_from_provider(tom, 19 if email else 20, email, verified=False)
+    assert tom.counts() == {"CompleteRegistration": 1, "Login": 1}
+
+
+def test_allauth_still_waits_for_the_address_of_who_does_not_come_from_a_provider(serve, visit):
+    kim = visit(serve("allauth", variant="trusting"))
+    kim.follow(sign_up(kim, "kim@example.com"))
+    assert kim.counts() == {}
+    kim.follow(confirm(kim, "kim@example.com"))
+    assert kim.counts() == {"CompleteRegistration": 1, "Login": 1}
+
+
 @pytest.fixture
 def registration(serve):
     return serve("registration")

@@ -14,6 +14,7 @@ from tests.hosts import hosting
 from tests.hosts.walks import HOSTS, environment, run, served, settings_for, sha, visitor
 
 DJANGO = HOSTS / "plainshop"
+API = HOSTS / "apishop"
 FLASK = HOSTS / "plainflask"
 RECORD = ("capi", "discover", "--record", "--json", "--port", "{port}")
 
@@ -134,6 +135,67 @@ def test_the_proposals_for_a_django_shop_give_its_whole_funnel(tmp_path):
     found = json.loads(recording.said)
     assert {proposal["state"] for proposal in found["proposals"]} == {"covered"}
     assert found["triggers"] == found["not_fired"] == []
+
+
+def shop_api(url, email, quantity):
+    with visitor(url) as script:
+
+        def ask(method, path, **data):
+            answer = script.request(method, f"/api/{path}", json=data or None)
+            assert answer.is_success, answer.text
+            return answer.json()
+
+        ask("GET", "products/")
+        ask("GET", "products/?search=tea")
+        ask("GET", "products/1/")
+        cart = ask("POST", "carts/", of="mine")["id"]
+        ask("POST", "cart-items/", cart=cart, product=1, quantity=quantity)
+        order = ask("POST", "orders/", cart=cart, email=email)["id"]
+        ask("POST", f"orders/{order}/pay/")
+        ask("POST", f"orders/{order}/pay/")
+        ask("POST", "sign-up/", username=email, email=f"new.{email}", password="s3cret-word")
+
+
+def test_the_proposals_for_a_shop_that_is_an_api_give_its_whole_funnel(tmp_path):
+    pytest.importorskip("rest_framework")
+    environ = django_environment(tmp_path)
+    run(API, environ, "manage.py", "migrate", "--run-syncdb", "--verbosity=0")
+    fill = (
+        "from apishop.models import Product; Product.objects.create(title='Teapot', price='19.5')"
+    )
+    run(API, environ, "manage.py", "shell", "-c", fill)
+    with served(API, environ, tmp_path, "manage.py", *RECORD) as recording:
+        shop_api(recording.url, "ada@example.com", 2)
+    found = json.loads(recording.said)
+    for value in ("ada@example.com", "Teapot", "19.5", "s3cret-word"):
+        assert value not in recording.said
+
+    with Sandbox() as sandbox:
+        environ = django_environment(tmp_path, settings_for(sandbox, TRIGGERS=found["triggers"]))
+        server = ("-m", "gunicorn", "-b", "127.0.0.1:{port}", "--threads", "4", "apishop.wsgi")
+        with served(API, environ, tmp_path, *server) as shop:
+            shop_api(shop.url, "bob@example.com", 3)
+        assert sandbox.refused == []
+        names, sent = payloads(sandbox)
+    assert names == {
+        "ViewContent": 1,
+        "Search": 1,
+        "AddToCart": 1,
+        "Purchase": 1,
+        "CompleteRegistration": 1,
+    }
+    data = {name: payload.get("custom_data", {}) for name, payload in sent.items()}
+    assert data["ViewContent"] == {
+        "value": 19.5,
+        "currency": "EUR",
+        "content_ids": ["1"],
+        "content_name": "Teapot",
+        "content_type": "product",
+    }
+    assert data["AddToCart"]["contents"] == [{"id": "1", "quantity": 3}]
+    assert (data["Purchase"]["value"], data["Purchase"]["currency"]) == (58.5, "EUR")
+    assert data["Purchase"]["contents"] == [{"id": "1", "quantity": 3, "item_price": 19.5}]
+    assert sent["Purchase"]["user_data"]["em"] == [sha("bob@example.com")]
 
 
 def test_the_proposals_for_a_flask_shop_give_its_whole_funnel_without_a_line_of_code(tmp_path):

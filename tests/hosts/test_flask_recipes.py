@@ -83,6 +83,24 @@ def test_flask_security_waits_for_an_address_that_has_to_be_confirmed(host, sand
     assert [event["user_data"]["em"] for event in registered] == [[sha("ada@example.com")]]
 
 
+def test_what_staff_do_is_left_out_where_roles_tell_who_they_are(host, sandbox):
+    pytest.importorskip("flask_security")
+    with host("flask_security", "guarded:create_app", {"PAGE_VIEW": True}) as server:
+        for email in ("boss@example.com", "ada@example.com"):
+            with visitor(server.url) as browser:
+                register(browser, email)
+                browser.post("/login", data={"email": email, "password": "long enough"})
+                browser.get("/home")
+    seen = [
+        (event["event_name"], event["user_data"].get("em"))
+        for event in told(sandbox)
+        if event["event_name"] != "CompleteRegistration"
+    ]
+    assert ("Login", [sha("ada@example.com")]) in seen
+    assert ("PageView", [sha("ada@example.com")]) in seen
+    assert sha("boss@example.com") not in str(seen)
+
+
 def test_flask_login_counts_logins_but_not_those_of_staff(host, sandbox):
     pytest.importorskip("flask_login")
     with host("flask_login", "members:app") as server:

@@ -32,6 +32,7 @@ _HOOKS = frozenset("webhook webhooks hook admin api dashboard".split())
 _SURELY_SEARCHED = 3
 _READS = ("GET", "")
 _WRITES = ("POST", "PUT", "PATCH", "")
+_NOTHING = Shape(kind="nothing")
 _SUBJECTS = ("order", "cart", "basket", "bag", "product", "purchase", "booking", "item")
 
 
@@ -130,18 +131,22 @@ def is_checkout(moment: Moment) -> bool:
 
 
 def viewed(moment: Moment) -> str | None:
-    """Find the one product that a page shows."""
+    """Find the one product that a page shows, or an answer to a script tells of."""
     context = moment.roots.get("context")
     if moment.on != "request" or moment.method not in _READS or moment.status not in (0, 200):
         return None
     if words(moment) & (CART | CHECKOUT | DONE | SEARCH | ORDERING):
         return None
-    if context is None or not moment.roots.get("kwargs", context).fields:
+    if not moment.roots.get("kwargs", context or _NOTHING).fields:
         return None
-    for name, shape in sorted(context.fields.items(), key=lambda item: _subject(item[0])):
+    shown = [] if context is None else [(f"context.{n}", s) for n, s in context.fields.items()]
+    told = moment.roots.get("response", _NOTHING)
+    shown += [(f"response.{name}", shape) for name, shape in told.fields.items()]
+    for path, shape in sorted(shown, key=lambda item: _subject(item[0].partition(".")[2])):
         priced = shape.item is None and find("price", shape, "it")
-        if snake(name) not in CART and priced and product_key(shape, "it", "sku"):
-            return name
+        named = snake(path.partition(".")[2]) not in CART
+        if named and priced and product_key(shape, "it", "sku"):
+            return path
     return None
 
 
@@ -169,7 +174,7 @@ def is_contact(moment: Moment) -> bool:
         return False
     if said & (CART | CHECKOUT | REGISTER | _HOOKS) or {"sign", "up"} <= said:
         return False
-    form = moment.roots.get("form", Shape(kind="nothing"))
+    form = moment.roots.get("form", _NOTHING)
     return bool(said & CONTACT) and find("email", form, "form", 1) is not None
 
 

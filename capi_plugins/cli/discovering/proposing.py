@@ -69,7 +69,10 @@ class _Proposing:
         added = self._those(funnel.is_added)
         signals = [moment for moment in added if moment.on == "signal"][:1]
         rows = [moment for moment in added if moment.on == "model"][:1]
-        for moment in _first_way(signals, self._those(funnel.is_adding), rows):
+        requests = self._those(funnel.is_adding)
+        # An API makes a cart before anything is put into it.
+        requests = [moment for moment in requests if funnel.product_of(moment)] or requests
+        for moment in _first_way(signals, requests, rows):
             yield self._add("AddToCart", moment)
         for moment in sorted(self._those(funnel.is_checkout), key=_fullness)[:1]:
             yield self._checkout(moment)
@@ -105,7 +108,7 @@ class _Proposing:
             if path is None:
                 return self._made("ViewContent", moment, custom_data=_PRODUCT, notes=(_NO_PRODUCT,))
         else:
-            path = f"context.{funnel.viewed(moment)}"
+            path = funnel.viewed(moment) or ""
         shape = _at(moment, path)
         found = {
             "content_ids": fields.product_key(shape, path, self._prefer),

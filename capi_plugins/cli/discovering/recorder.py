@@ -15,6 +15,8 @@ from capi_plugins.cli.discovering.words import PAID_WORDS, known_words, rank
 
 Offer = Mapping[str, Any]
 _REQUEST_ROOTS = ("kwargs", "args", "form", "json", "context", "session")
+# Of Django REST framework and of Flask.
+_PARSED = ("data", "json")
 _NO_PAGE = frozenset(
     "request user perms messages csrf_token block view form session g config current_user "
     "paginator page_obj debug sql_queries static media LANGUAGES LANGUAGE_CODE TIME_ZONE".split()
@@ -124,6 +126,8 @@ class Recorder:
             return
         offer = finished.offer()
         roots = {name: _root(name, offer) for name in _REQUEST_ROOTS if name in offer}
+        if finished.content_type == "application/json":
+            roots["response"] = _told(offer)
         moment = Moment(
             on="request",
             name=finished.route,
@@ -160,6 +164,13 @@ def _telling(name: str, value: Any, created: bool, old: Offer) -> bool:
         return True
     text = isinstance(value, str) and value.lower() in PAID_WORDS
     return rank("status", name) is not None and text
+
+
+def _told(offer: Offer) -> Shape:
+    """Look at what an answer to a script tells, where it can be read from the answer."""
+    told = {name: resolve(f"response.{name}", offer) for name in _PARSED}
+    fields = {name: look(value) for name, value in told.items() if isinstance(value, Mapping)}
+    return Shape(kind="object", fields=fields)
 
 
 def _root(name: str, offer: Offer) -> Shape:

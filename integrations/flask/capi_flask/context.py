@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flask import Request
 
 _STAFF = ("is_staff", "is_admin")
+# Flask-Security's users have roles in place of such attributes.
+_STAFF_ROLES = ("admin", "staff", "superuser")
 
 
 def context_of(request: Request, client: Client, received_at: float) -> RequestContext:
@@ -107,7 +109,10 @@ def _is_staff(user: object) -> bool:
                 return True
         except Exception:  # noqa: S112 - the host's property; it tells nothing
             continue
-    return False
+    try:
+        return any(user.has_role(role) for role in _STAFF_ROLES)  # type: ignore[attr-defined]
+    except Exception:
+        return False
 
 
 def _peer(

@@ -32,6 +32,13 @@ def broken_receiver(app, user, **extra):
         raise RuntimeError("the host fails after the sign-up was signalled")
 
 
+def promoted(app, user, **extra):
+    if user.email.startswith("boss"):
+        db.session.add(user)
+        user.roles.append(Role(name="editor"))
+        user.roles.append(Role(name="admin"))
+
+
 def create_app():
     app = Flask("guarded", instance_path=os.environ["HOST_FOLDER"])
     app.config.update(
@@ -56,6 +63,7 @@ def create_app():
     db.init_app(app)
     Security(app, SQLAlchemyUserDatastore(db, User, Role), mail_util_cls=Mails)
     user_registered.connect(broken_receiver, app)
+    user_registered.connect(promoted, app)
     app.add_url_rule("/home", "home", lambda: "home")
     with app.app_context():
         db.create_all()

@@ -1,7 +1,8 @@
 """django-allauth: one ``CompleteRegistration`` for each user.
 
 Where an address has to be verified, a user counts when that is done: by the link or the code of an
-e-mail, or at once when an identity provider vouches for the address.
+e-mail, or at once when an identity provider vouches for the address. Whoever comes from a provider
+counts at once too where ``SOCIALACCOUNT_EMAIL_VERIFICATION`` asks for less.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from django.conf import settings as django_settings
 
 from capi_plugins import hookimpl
 from capi_plugins.settings import Settings
+
+# True is how older versions of allauth wrote it.
+_MANDATORY = ("mandatory", True)
 
 
 @hookimpl
@@ -29,10 +33,10 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "registration_method": "sociallogin.account.provider",
         },
     }
-    # True is how older versions of allauth wrote it.
-    if getattr(django_settings, "ACCOUNT_EMAIL_VERIFICATION", None) not in ("mandatory", True):
+    verification = getattr(django_settings, "ACCOUNT_EMAIL_VERIFICATION", None)
+    if verification not in _MANDATORY:
         return [signed_up]
-    confirmed = {
+    confirmed: dict[str, Any] = {
         "ON": "signal",
         "SIGNAL": "allauth.account.signals.email_confirmed",
         # A further address of a user is not the primary one.
@@ -44,4 +48,18 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
         "USER_DATA": settings.user_paths("email_address.user"),
         "CUSTOM_DATA": {"status": {"VALUE": "completed"}},
     }
-    return [{**signed_up, "WHEN": {"user.emailaddress_set.first.verified": True}}, confirmed]
+    verified = {"user.emailaddress_set.first.verified": True}
+    of_providers = getattr(django_settings, "SOCIALACCOUNT_EMAIL_VERIFICATION", None)
+    if of_providers is None or of_providers in _MANDATORY:
+        return [{**signed_up, "WHEN": verified}, confirmed]
+    return [
+        {**signed_up, "WHEN": {"sociallogin": {"EMPTY": False}}},
+        {**signed_up, "WHEN": {"sociallogin": {"EMPTY": True}, **verified}},
+        {
+            **confirmed,
+            "WHEN": {
+                **confirmed["WHEN"],
+                "email_address.user.socialaccount_set.first": {"EMPTY": True},
+            },
+        },
+    ]

@@ -14,6 +14,8 @@ from capi_plugins.settings import Settings
 _NO_STAFF = {
     "user.is_staff": [False, {"EMPTY": True}],
     "user.is_admin": [False, {"EMPTY": True}],
+    # Roles of Flask-Security's users; who works for the host has hardly more.
+    **{f"user.roles.{n}.name": {"NOT": ["admin", "staff", "superuser"]} for n in range(3)},
 }
 
 
