@@ -15,7 +15,6 @@ from capi_plugins import configure
 from capi_plugins.sandbox import Fault
 from tests.faults.orders import environ
 from tests.faults.serving import HOSTS, missing
-from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
 from tests.outbox.other_process import ROOT
 
@@ -107,8 +106,8 @@ def test_ten_thousand_events_of_eight_processes_with_32_threads_all_count(sandbo
 
 @pytest.mark.fault("D7")
 def test_a_thousand_orders_at_once_are_captured_beside_the_event_loop(sandbox, box):
-    """Django serves a thousand requests at once in one event loop, each with an event, while another
-    connection holds the file and looking at one of the events takes more than half a second.
+    """Django serves a thousand requests at once in one event loop, each with an event, while
+    another connection holds the file and looking at one of the events takes half a second.
 
     Every event arrives, not one was captured in the thread of the loop, and no turn of the loop is
     much longer than without the package.

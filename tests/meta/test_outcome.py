@@ -96,7 +96,9 @@ def refused(code, subcode=None, *, status=400, **members):
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-def test_the_code_decides_and_an_error_of_the_server_is_no_events_fault(code, subcode, verdict, status):
+def test_the_code_decides_but_an_error_of_the_server_is_no_events_fault(
+    code, subcode, verdict, status
+):
     result = refused(code, subcode, status=status)
     if status == 500 and verdict is Verdict.RETRY:
         verdict = Verdict.DOWN

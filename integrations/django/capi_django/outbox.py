@@ -196,7 +196,7 @@ class DatabaseOutbox:
         self,
         deliveries: Sequence[Delivery],
         sent: Sequence[Delivery],
-        budget: float,  # noqa: ARG002
+        budget: float | None,  # noqa: ARG002
     ) -> None:
         try:
             with borrowed(self._alias):
