@@ -328,13 +328,14 @@ def _outbox(
 def _sqlite(
     delivery: DeliverySettings, clock: Callable[[], float], problems: list[str]
 ) -> Callable[[], Outbox]:
+    # Only those who use it pay for sqlite3; and not when the first event comes: a process that has
+    # no file descriptor left then could not load it.
+    from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
+
     place, wrong = parse_place(delivery.outbox)
     problems.extend(f"CAPI['DELIVERY']['OUTBOX'] {problem}" for problem in wrong)
 
     def make() -> Outbox:
-        # Only those who use it pay for sqlite3.
-        from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
-
         return SqliteOutbox(
             place.path,
             max_bytes=place.max_bytes,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from capi_plugins._pipeline import Processed
+from capi_plugins._telling import Telling
 from capi_plugins._visitors import VISIT, holder_keys, new_visit, visitor_keys
 from capi_plugins.browser import Cookie
 from capi_plugins.consent import Consent
@@ -73,6 +74,7 @@ class Holding:
         self._asked: dict[str, float] = {}
         self._prune_from = 0.0
         self._rest_until = 0.0
+        self._telling = Telling(client.failed)
 
     # ------------------------------------------------------------------ the visitor
 
@@ -280,7 +282,7 @@ class Holding:
         # for a moment costs nothing more than that.
         if not getattr(error, "passing", False):
             self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
-        self._client.failed(where, error)
+        self._telling.failed(where, error)
 
 
 def event_of(held: HeldEvent) -> Event:

@@ -14,6 +14,7 @@ import attrs
 
 from capi_plugins._once import LOOKS, once_a_visit
 from capi_plugins._subjects import Subject, subject_of_event
+from capi_plugins._telling import Telling
 from capi_plugins._visitors import user_keys, visitor_keys
 from capi_plugins.builtin.request_data import browser_data, without_secrets
 from capi_plugins.consent import Consent, strictest
@@ -56,6 +57,7 @@ class Remembering:
         # What this process wrote last for a visitor: a page view that changes nothing is free.
         self._known: dict[str, tuple[object, float]] = {}
         self._rest_until = 0.0
+        self._telling = Telling(client.failed)
 
     # ------------------------------------------------------------------ giving back
 
@@ -302,7 +304,7 @@ class Remembering:
     def _trouble(self, where: str, error: Exception) -> None:
         # A store that hangs must not cost every request of the host its patience.
         self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
-        self._client.failed(where, error)
+        self._telling.failed(where, error)
 
 
 def _text(value: object) -> str | None:

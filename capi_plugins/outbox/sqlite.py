@@ -41,7 +41,6 @@ from capi_plugins.outbox.sqlite_settling import Settling
 from capi_plugins.outbox.sqlite_tidying import Tidying
 
 _log = logging.getLogger("capi_plugins.outbox")
-_PUT_BUDGET = 0.05
 _ASK_BUDGET = 1.0
 _SETTLE_BUDGET = 10.0
 _CLOSE_BUDGET = 2.0
@@ -108,7 +107,7 @@ class SqliteOutbox:
         if self._overflow.trouble.hopeless:
             return self._overflow.put(deliveries)
         try:
-            with self._front.writing(_PUT_BUDGET) as connection:
+            with self._front.writing(None) as connection:
                 fresh, duplicates = self._overflow.parted(deliveries)
                 duplicates += rows.insert(connection, fresh, self._clock())
         except Unavailable as error:
@@ -121,14 +120,14 @@ class SqliteOutbox:
 
     def _displace(self, deliveries: Sequence[Delivery]) -> Stored | None:
         """Store conversions in the place of page views; None: there is nothing to be gained."""
-        with contextlib.suppress(Unavailable), self._front.writing(_PUT_BUDGET) as connection:
+        with contextlib.suppress(Unavailable), self._front.writing(None) as connection:
             fresh, again = self._overflow.parted(deliveries)
             stored = rows.displace(connection, fresh, self._clock())
             return stored and attrs.evolve(stored, duplicates=(*stored.duplicates, *again))
         return None
 
     def _insert_overflow(
-        self, deliveries: Sequence[Delivery], sent: Sequence[Delivery], budget: float
+        self, deliveries: Sequence[Delivery], sent: Sequence[Delivery], budget: float | None
     ) -> None:
         with self._front.writing(budget) as connection:
             rows.insert(connection, deliveries, self._clock())

@@ -10,7 +10,6 @@ from capi_plugins.outbox.sqlite_file import Door
 
 BYTES_EACH = 8_000
 """Bytes of the file for each entry at most: an entry takes an eighth of that, events the rest."""
-_BUDGET = 0.05
 _FORGET_BUDGET = 10.0
 _PRUNE_SECONDS = 600.0
 _CHUNK = 1_000
@@ -45,7 +44,7 @@ class SqliteContextStore:
         text = context.to_json()
         insert = "INSERT INTO shopper (key, at, context) VALUES (?, ?, ?) ON CONFLICT (key) DO"
         update = "UPDATE SET at = excluded.at, context = excluded.context"
-        with self._door.writing(_BUDGET) as connection:
+        with self._door.writing(None) as connection:
             connection.executemany(
                 f"{insert} {update}", [(key, context.at, text) for key in replace]
             )
@@ -73,7 +72,7 @@ class SqliteContextStore:
             Unavailable: The file cannot be used now.
         """
         marks = ", ".join("?" * len(keys))
-        with self._door.reading(_BUDGET) as connection:
+        with self._door.reading(None) as connection:
             rows = connection.execute(
                 f"SELECT key, context FROM shopper WHERE key IN ({marks})",  # noqa: S608
                 tuple(keys),

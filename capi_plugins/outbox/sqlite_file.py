@@ -25,6 +25,7 @@ from urllib.parse import quote
 from capi_plugins.background import started
 from capi_plugins.exceptions import CapiError
 from capi_plugins.outbox import sqlite_rows as rows
+from capi_plugins.outbox.patience import Patience
 from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, Turn, pause
 from capi_plugins.outbox.sqlite_place import SqlitePlace, place_problems
 from capi_plugins.outbox.sqlite_salvage import salvaged
@@ -70,6 +71,7 @@ class Door:
         self._locks = locks
         self._pid = os.getpid()
         self._mutex = Turn()
+        self._patience = Patience()
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[int, ...] = ()
         self._suspect = False
@@ -80,38 +82,52 @@ class Door:
         _doors[id(self)] = self
 
     @contextlib.contextmanager
-    def reading(self, budget: float) -> Iterator[sqlite3.Connection]:
+    def reading(self, budget: float | None) -> Iterator[sqlite3.Connection]:
         """Read; every statement sees what was committed before it.
 
         Args:
-            budget: Most seconds to wait for other threads, and for the file to be opened.
+            budget: Most seconds to wait for other threads, and for the file to be opened; None: as
+                long as requests do.
 
         Raises:
             Unavailable: The file cannot be used now.
         """
-        with self._turn(budget) as connection:
+        with self._asked_for(budget) as seconds, self._turn(max(seconds, _MOMENT)) as connection:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self, budget: float) -> Iterator[sqlite3.Connection]:
+    def writing(self, budget: float | None) -> Iterator[sqlite3.Connection]:
         """Write in one transaction, which is undone if anything is raised.
 
         Args:
-            budget: Most seconds to wait for other threads and processes.
+            budget: Most seconds to wait for other threads and processes; None: as long as requests
+                do.
 
         Raises:
             Unavailable: The file cannot be used now.
         """
-        deadline = time.monotonic() + budget
-        with self._turn(budget) as connection:
-            try:
-                _begin(connection, deadline)
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.rollback()
-                raise
+        with self._asked_for(budget) as seconds:
+            deadline = time.monotonic() + seconds
+            with self._turn(seconds) as connection:
+                try:
+                    _begin(connection, deadline)
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(sqlite3.Error):
+                        connection.rollback()
+                    raise
+        self._patience.rewarded()
+
+    @contextlib.contextmanager
+    def _asked_for(self, budget: float | None) -> Iterator[float]:
+        """Return the seconds to wait; note when it was a request that waited in vain."""
+        try:
+            yield self._patience.left() if budget is None else budget
+        except Unavailable as error:
+            if budget is None and error.passing:
+                self._patience.in_vain()
+            raise
 
     def close(self) -> None:
         """Close the connection, unless a thread is busy with it; the next use opens another."""

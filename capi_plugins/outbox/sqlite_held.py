@@ -12,7 +12,6 @@ from capi_plugins.outbox.sqlite_file import Door
 
 BYTES_EACH = 40_000
 """Bytes of the file for each event at most: an event takes a tenth of that, others the rest."""
-_BUDGET = 0.05
 _FORGET_BUDGET = 10.0
 _CHUNK = 1_000
 
@@ -49,7 +48,7 @@ class SqliteHeldStore:
 
     def find(self, visitors: Collection[str]) -> Sequence[HeldEvent]:
         """Return what is held; see ``HeldStore.find``."""
-        with self._door.reading(_BUDGET) as connection:
+        with self._door.reading(None) as connection:
             if not connection.execute(rows.HAS_HELD).fetchone():
                 return ()
             found = connection.execute(
@@ -89,7 +88,7 @@ class SqliteHeldStore:
             )
 
     @contextlib.contextmanager
-    def _writing(self, budget: float = _BUDGET) -> Iterator[sqlite3.Connection]:
+    def _writing(self, budget: float | None = None) -> Iterator[sqlite3.Connection]:
         with self._door.writing(budget) as connection:
             # Files from before there was such a table lack it.
             for statement in rows.HELD:

@@ -25,8 +25,9 @@ _ON_THE_MOVE = 0.25
 _MOMENT = 0.05
 _REMEMBER_MOST = 50_000
 
-Store = Callable[[Sequence[Delivery], Sequence[Delivery], float], None]
-"""Writes deliveries down, and remembers others as taken in, within a budget of seconds."""
+Store = Callable[[Sequence[Delivery], Sequence[Delivery], float | None], None]
+"""Writes deliveries down, and remembers others as taken in, within a budget of seconds; None: that
+of requests."""
 Known = Callable[[Sequence[Delivery]], Sequence[Delivery]]
 """Tells which deliveries were taken in already."""
 
@@ -89,11 +90,12 @@ class Overflow:
             (again if _identity(item) in self._left else fresh).append(item)
         return fresh, again
 
-    def store(self, budget: float = 0.05) -> bool:
+    def store(self, budget: float | None = None) -> bool:
         """Try to move everything to the file.
 
         Args:
-            budget: Most seconds to wait for a turn; requests of this process wait as long.
+            budget: Most seconds to wait for a turn; requests of this process wait as long. None: as
+                long as one of them would.
 
         Returns:
             Whether nothing is left to be moved.

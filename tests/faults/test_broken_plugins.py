@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
 
 from capi_plugins import configure, hookimpl, signals
+from capi_plugins.sandbox import Fault
 from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
+from tests.faults.small_shop import until
 
 flask = pytest.importorskip("flask")
 
@@ -38,6 +41,12 @@ def broken(hook, fail):
     def capi_filter(event, context, destination):
         fail()
 
+    def capi_route(event, context, destinations):
+        fail()
+
+    def capi_shutdown():
+        fail()
+
     def capi_send(request, destination):
         if sent:
             return None  # The built-in one answers.
@@ -45,7 +54,8 @@ def broken(hook, fail):
         return fail()
 
     sent = []
-    found = {each.__name__: each for each in (capi_enrich, capi_consent, capi_filter, capi_send)}
+    every = (capi_route, capi_enrich, capi_consent, capi_filter, capi_send, capi_shutdown)
+    found = {each.__name__: each for each in every}
     implementation = hookimpl(tryfirst=True) if hook == "capi_send" else hookimpl
     return type("Broken", (), {hook: staticmethod(implementation(found[hook]))})()
 
@@ -63,12 +73,15 @@ def dropped():
 
 @pytest.mark.fault("A17")
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("hook", ["capi_enrich", "capi_consent", "capi_filter", "capi_send"])
+@pytest.mark.parametrize(
+    "hook",
+    ["capi_route", "capi_enrich", "capi_consent", "capi_filter", "capi_send", "capi_shutdown"],
+)
 def test_whatever_a_hook_raises_the_host_answers_and_sending_goes_on(
     hook, failure, sandbox, box, dropped
 ):
-    """A plugin's hook runs out of memory or stack, exits, or raises otherwise, inside of a request
-    and in the thread that sends.
+    """A plugin's hook runs out of memory or stack, exits, or raises otherwise, inside
+    of a request, in the thread that sends and at the end.
 
     The answer is the host's own. Without its enrichment, and after a failed send, the event
     arrives; where consent or a filter failed it is dropped with a reason. Later events are sent.
@@ -90,7 +103,7 @@ def test_whatever_a_hook_raises_the_host_answers_and_sending_goes_on(
 
     answer = app.test_client().get("/")
     assert (answer.status_code, answer.data) == (201, b"the page")
-    if hook in ("capi_enrich", "capi_send"):
+    if hook not in ("capi_consent", "capi_filter"):
         sandbox.wait_for(2, timeout=20)
         assert dropped == []
     else:
@@ -106,21 +119,43 @@ def test_whatever_a_hook_raises_the_host_answers_and_sending_goes_on(
 def test_whatever_a_receiver_raises_everything_goes_on(failure, sandbox, box):
     """A receiver of each of the signals runs out of memory or stack, exits, or raises otherwise.
 
-    Events are captured and delivered as if it did not exist.
+    Events are captured and delivered, retried, refused and dropped as if it did not exist.
     """
+    heard = set()
 
-    def receiver(sender, **_):
-        FAILURES[failure]()
+    def receiver(name):
+        def receive(sender, **_):
+            heard.add(name)
+            FAILURES[failure]()
 
-    client = configure(settings(sandbox.url, box))
-    with (
-        signals.event_captured.connected_to(receiver),
-        signals.delivered.connected_to(receiver),
-        signals.event_dropped.connected_to(receiver),
-    ):
+        return receive
+
+    names = {
+        "event_captured", "event_dropped", "field_dropped", "delivered", "delivery_retried",
+        "delivery_dead", "outbox_full", "plugin_failed",
+    }  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            signal = getattr(signals, name)
+            stack.enter_context(signal.connected_to(receiver(name)))
+        wanted = settings(sandbox.url, box, MAX_ATTEMPTS=1000)
+        wanted["PLUGINS"] = [broken("capi_enrich", FAILURES["assertion"])]
+        sandbox.inject(Fault.server_error())
+        client = configure(wanted)
         client.capture(event("1"))
         client.capture(event("1"))
-        client.capture(event("2"))
-        sandbox.wait_for(2)
+        sandbox.wait_for(1, timeout=20)
+        sandbox.inject(Fault.error(100, 2804003))
+        client.capture(event("refused"))
+        until(lambda: client.stats().dead == 1)
+        client.track("Lead", event_id="2", user_data={"email": "ada@example.com", "phone": "no"})
+        sandbox.wait_for(2, timeout=20)
         assert client.flush(20)
-    client.close()
+        client.close()
+        sandbox.inject(Fault.hang(times=None))
+        small = configure(settings(sandbox.url, "memory", QUEUE_SIZE=1, EXIT_TIMEOUT=0))
+        for number in range(5):
+            small.capture(event(f"many-{number}"))
+        small.close()
+    assert heard == names
+    assert sorted(found.payload["event_id"] for found in sandbox.accepted()) == ["1", "2"]

@@ -99,3 +99,4 @@ def test_every_event_of_a_task_arrives_though_its_child_is_killed(celery, sandbo
     start()
     until(lambda: len(accepted(sandbox)) == 4, 60)
     assert accepted(sandbox) == {"killed-0", "killed-1", "killed-2", "late"}
+    assert len(sandbox.accepted()) == 4

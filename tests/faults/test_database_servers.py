@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -13,6 +14,7 @@ from capi_django.models import WaitingDelivery
 from django.db import Error, connections, transaction
 from django.http import HttpResponse
 
+from capi_plugins.sandbox import Fault
 from tests.faults.own_servers import OwnPooler, OwnPostgres
 from tests.faults.small_shop import accepted, until
 from tests.on_django import databases
@@ -42,6 +44,10 @@ class Shop:
 
     def orders(self):
         return set(Order.objects.using(self.alias).values_list("number", flat=True))
+
+    def waiting(self):
+        rows = WaitingDelivery.objects.using(self.alias)
+        return set(rows.values_list("event_id", flat=True))
 
     def send_all(self):
         client = capi_django.get_client()
@@ -114,6 +120,38 @@ def test_an_event_exists_if_its_order_does_though_postgresql_crashes(
     assert failed
     assert len(orders) >= 20
     assert accepted(sandbox) == sorted(f"Purchase.{number}" for number in orders)
+
+
+@pytest.mark.fault("B13", "C16")
+def test_a_batch_on_its_way_is_sent_once_though_postgresql_crashes_meanwhile(
+    postgres, known, settings, sandbox
+):
+    """PostgreSQL ends at once while a batch is with the other side, is down when the answer comes,
+    and begins anew.
+
+    What became of the batch is written down as soon as that can be; nothing is sent again.
+    """
+    shop = Shop(settings, sandbox.url, known("failing", postgres.settings))
+    for number in range(3):
+        shop.order(str(number))
+    connections[shop.alias].close()
+    sandbox.inject(Fault.late_answer(1.5))
+
+    def send():
+        with contextlib.suppress(Error):
+            capi_django.get_client().delivering.drain(None, 30)
+        connections[shop.alias].close()
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    sandbox.wait_for_requests(1)
+    postgres.stop()
+    until(lambda: sandbox.requests[0].status == 200 and not sending.is_alive())
+    postgres.start()
+    connections[shop.alias].close()
+    shop.send_all()
+    assert accepted(sandbox) == ["Purchase.0", "Purchase.1", "Purchase.2"]
+    assert len(sandbox.events) == 3
 
 
 @pytest.mark.fault("B14")

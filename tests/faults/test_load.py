@@ -106,8 +106,8 @@ def test_ten_thousand_events_of_eight_processes_with_32_threads_all_count(sandbo
 
 @pytest.mark.fault("D7")
 def test_a_thousand_orders_at_once_are_captured_beside_the_event_loop(sandbox, box):
-    """Django serves a thousand requests at once in one event loop, each with an event, while another
-    connection holds the file and looking at one of the events takes more than half a second.
+    """Django serves a thousand requests at once in one event loop, each with an event, while
+    another connection holds the file and looking at one of the events takes half a second.
 
     Every event arrives, not one was captured in the thread of the loop, and no turn of the loop is
     much longer than without the package.

@@ -7,8 +7,13 @@ import os
 import time
 
 import pytest
+from capi_flask import Capi
+from flask import Flask
 
+from capi_plugins.context_store import ShopperContext
+from capi_plugins.held_store import HeldEvent
 from capi_plugins.outbox import sqlite_file
+from tests.faults.shop_settings import settings
 from tests.faults.small_shop import until
 from tests.faults.storage import LOCK, drained, take
 from tests.outbox.other_process import delivery, ids
@@ -48,6 +53,92 @@ def test_a_locked_file_costs_a_request_no_more_than_its_budget(open_outbox, othe
     assert outbox.stats().problem is None
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
     assert sorted(drained(outbox)) == sorted(["before", "hopeless", *map(str, range(40))])
+
+
+@pytest.mark.fault("B3", "S19")
+def test_a_request_waits_once_however_often_it_needs_the_file(open_outbox, others):
+    """Another process holds the file while a request keeps the context of its shopper, holds an
+    event until the visitor decides, and stores another.
+
+    All of that waits 50 ms, not each of it.
+    """
+    outbox, other = open_outbox(), others()
+    outbox.put([delivery("before")])
+    other.ask(LOCK)
+    told = ShopperContext(at=time.time(), fbp="fb.1.1700000000000.1234567890")
+    waits = []
+    for number in range(3):
+        began = time.monotonic()
+        with pytest.raises(sqlite_file.Unavailable):
+            outbox.contexts.keep(told, replace=[f"{number}"], add=(), oldest=0)
+        outbox.held.hold([held(f"{number}")])
+        assert outbox.put([delivery(f"{number}")]).in_memory
+        waits.append(time.monotonic() - began)
+        # Longer than the patience of a request lasts, so that the next one has its own.
+        time.sleep(0.06)
+    assert min(waits) < 0.09
+    assert outbox.stats().in_memory == 3
+    other.ask("c.execute('ROLLBACK') and 1")
+    assert sorted(drained(outbox)) == ["0", "1", "2", "before"]
+
+
+def held(visitor):
+    return HeldEvent(
+        visitor=visitor, user=None, destination="paper", event_name="Lead", event_id=visitor,
+        at=time.time(), until=time.time() + 600, granted=b"{}", limited=b"{}", expires_at=None,
+    )  # fmt: skip
+
+
+@pytest.mark.fault("B3", "S19")
+@pytest.mark.parametrize(("default", "seconds"), [("granted", 10), ("hold", 2)])
+def test_visitors_do_not_notice_that_the_file_is_held(
+    sandbox, box, others, caplog, default, seconds
+):
+    """Another process holds the file for ten seconds while visitors look at pages and order, those
+    of a shop that is sure of their consent, and of one that holds events until they decide.
+
+    Pages come as fast as ever but for a few in the first half second. Every order arrives once, and
+    the log has a line for each trouble and not for each visitor.
+    """
+    app = Flask("shop")
+    wanted = {**settings(sandbox.url, box), "CONSENT": {"DEFAULT": default}, "AUTOLOAD": False}
+    app.config["CAPI"] = {**wanted, "PAGE_VIEW": True}
+    Capi(app)
+    client = app.extensions["capi"].client
+
+    @app.get("/<number>/")
+    def order(number):
+        client.track("Purchase", event_id=number, custom_data={"value": 5, "currency": "EUR"})
+        return "<html><body>Thank you</body></html>"
+
+    def visit(number):
+        agent = {"User-Agent": "Mozilla/5.0 Firefox/140.0", "Accept": "text/html",
+                 "Cookie": f"_fbp=fb.1.1700000000000.{number:010}"}  # fmt: skip
+        began = time.monotonic()
+        answer = app.test_client(use_cookies=False).get(f"/{number}/", headers=agent)
+        assert answer.status_code == 200
+        return time.monotonic() - began
+
+    visit(0)
+    other = others()
+    other.ask("outbox.stats().waiting")
+    other.ask(LOCK)
+    over = time.monotonic() + seconds
+    waits = []
+    while time.monotonic() < over:
+        waits.append(visit(len(waits) + 1))
+        time.sleep(0.02)
+    other.ask("c.execute('ROLLBACK') and 1")
+    assert sorted(waits)[len(waits) * 9 // 10] < 0.05
+    for where in ("keeping the context", "looking for the shopper", "holding events", "cannot be"):
+        assert caplog.text.count(where) <= 1
+    if default == "granted":
+        wanted = sorted(str(number) for number in range(len(waits) + 1))
+        until(lambda: len(sandbox.accepted("Purchase")) == len(wanted))
+        assert client.flush(20)
+        bought = [event for event in sandbox.events if event.payload["event_name"] == "Purchase"]
+        assert sorted(event.payload["event_id"] for event in bought) == wanted
+    client.close(0)
 
 
 @pytest.mark.fault("B3", "S18")

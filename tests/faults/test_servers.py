@@ -7,16 +7,21 @@ long to begin a worker.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from capi_plugins import configure
 from capi_plugins.sandbox import Fault
 from tests.faults.serving import (
     EXIT_TIMEOUT,
+    LIMIT,
     STORM_SECONDS,
     Visitors,
     connections_to,
@@ -112,6 +117,44 @@ def test_what_was_answered_arrives_once(shop, kind, serve, sandbox, box):
     assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
 
 
+@pytest.mark.fault("A7", "A10", "A19")
+@pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2 --threads 4"])
+def test_a_server_that_is_reloaded_and_ended_with_all_its_processes_loses_nothing(
+    kind, serve, sandbox, box
+):
+    """gunicorn is told to load the app anew (SIGHUP) while visitors come, twice, then all of its
+    processes are told to end at the same moment, as systemd does, while nobody answers.
+
+    No visitor is turned away for it, everything is gone in time, and everything that was answered
+    with 200 arrives after the next start, once.
+    """
+    server = serve(kind)
+    visitors = Visitors(server)
+    visitors.come(3)
+    visitors.keep_coming()
+    for _ in range(2):
+        server.wait_for_workers(2)
+        before = set(server.workers())
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + LIMIT
+        while before & set(server.workers()):
+            assert time.monotonic() < deadline, server.said()
+            time.sleep(0.02)
+    visitors.stay_away()
+    server.wait_for_workers(2)
+    sandbox.inject(Fault.hang(times=None))
+    visitors.come(3)
+    began = time.monotonic()
+    os.killpg(server.process.pid, signal.SIGTERM)
+    server.process.wait(LIMIT)
+    assert time.monotonic() - began < EXIT_TIMEOUT + 1 + SLACK, server.said()
+    sandbox.clear_faults()
+    visitors.server = serve(kind)
+    wait_for(sandbox, visitors.acknowledged)
+    assert_counted_once(sandbox, visitors)
+    assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
+
+
 @pytest.mark.fault("A9")
 @pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2"])
 def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, sandbox):
@@ -161,11 +204,11 @@ def test_what_waits_in_memory_does_not_delay_the_end(kind, serve, sandbox):
 
 @pytest.mark.fault("A13", "A3", "A11")
 @pytest.mark.parametrize("loading", ["", "--lazy-apps"])
-def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sandbox, box):
+def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sandbox, box, tmp_path):
     """uWSGI runs without threads, and its workers are killed while visitors come.
 
     Everything answered with 200 is in the file, a warning says that nobody sends there, and
-    another process delivers all of it, once each.
+    `capi deliver --once` delivers all of it, once each.
     """
     server = serve(f"uwsgi --processes 2 {loading}")
     visitors = Visitors(server)
@@ -177,16 +220,18 @@ def test_uwsgi_without_threads_stores_for_others_to_deliver(loading, serve, sand
     visitors.come(2)
     assert server.stop() < EXIT_TIMEOUT + 1 + SLACK, server.said()
     sandbox.clear_faults()
-    meta = {"DATASET_ID": "1234567890", "ACCESS_TOKEN": "t", "API_URL": sandbox.url}
-    client = configure(
-        {
-            "DESTINATIONS": {"meta": meta},
-            "CONSENT": {"DEFAULT": "granted"},
-            "DELIVERY": {"OUTBOX": f"sqlite:///{box}", "MAX_ATTEMPTS": 1000},
-        }
+    config = tmp_path / "capi.toml"
+    config.write_text(
+        '[CONSENT]\nDEFAULT = "granted"\n'
+        f'[DELIVERY]\nOUTBOX = "sqlite:///{box}"\nMAX_ATTEMPTS = 1000\n'
+        '[DESTINATIONS.meta]\nDATASET_ID = "1234567890"\nACCESS_TOKEN = "t"\n'
+        f'API_URL = "{sandbox.url}"\n'
     )
-    assert client.flush(30), client.stats()
-    client.close()
+    capi = Path(sys.executable).with_name("capi")
+    subprocess.run(
+        [capi, "--config", config, "deliver", "--once"],
+        check=True, capture_output=True, timeout=LIMIT * 2,
+    )  # fmt: skip
     wait_for(sandbox, visitors.acknowledged)
     assert_counted_once(sandbox, visitors)
     if "Python threads support is disabled" in server.said():

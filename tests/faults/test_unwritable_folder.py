@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
+import os
 import subprocess
+import sys
 
 import pytest
 
 from capi_plugins.outbox import sqlite_file
 from tests.faults.disk import preloaded
+from tests.faults.serving import HOSTS
+from tests.faults.shop_settings import settings
 from tests.faults.small_shop import accepted, until
 from tests.faults.storage import LOCK, integrity, small_disk, take
-from tests.outbox.other_process import OtherProcess, delivery
+from tests.outbox.other_process import ROOT, OtherProcess, delivery
 
 
 @pytest.mark.fault("B8")
@@ -144,3 +149,26 @@ def test_a_disk_that_fails_is_survived(path, tmp_path):
         until(lambda: process.ask("outbox.stats().in_memory") == 0)
         assert process.ask("outbox.stats().waiting") == 11
     assert integrity(path) == "ok"
+
+
+@pytest.mark.fault("B8")
+@pytest.mark.parametrize("outbox", ["memory", "sqlite"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_process_without_descriptors_loses_nothing(sandbox, box, outbox, moment):
+    """A process has as many files open as it may (`ulimit -n`), before it opens its outbox or when
+    it has sent from there, and captures events.
+
+    Nothing is raised, and everything arrives once when it has closed some.
+    """
+    wanted = settings(sandbox.url, box if outbox == "sqlite" else "memory", MAX_ATTEMPTS=1000)
+    done = subprocess.run(
+        [sys.executable, str(HOSTS / "exhausted.py"), json.dumps(wanted), moment],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    first = {"first"} if moment == "after" else set()
+    expected = {"last", *first, *(f"none-left-{number}" for number in range(20))}
+    assert accepted(sandbox) == sorted(expected)
+    assert len(sandbox.events) == len(expected)

@@ -96,7 +96,7 @@ def refused(code, subcode=None, *, status=400, **members):
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-def test_the_code_decides_and_an_error_of_the_server_is_no_events_fault(
+def test_the_code_decides_but_an_error_of_the_server_is_no_events_fault(
     code, subcode, verdict, status
 ):
     result = refused(code, subcode, status=status)

@@ -71,3 +71,19 @@ def borrowed(alias: str) -> Iterator[None]:
     finally:
         if opened and not connection.in_atomic_block:
             connection.close()
+
+
+def was_cut(alias: str) -> bool:
+    """Whether the server has ended the connection of this thread: then the next use opens another.
+
+    Args:
+        alias: Name of the database.
+    """
+    connection = connections[alias]
+    # Never the host's transaction, though it may be over.
+    if connection.in_atomic_block or connection.connection is None:
+        return False
+    if not connection.errors_occurred or connection.is_usable():
+        return False
+    connection.close()
+    return True

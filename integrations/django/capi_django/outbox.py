@@ -18,11 +18,11 @@ from collections.abc import Callable, Collection, Sequence
 
 import attrs
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
-from capi_django.database import borrowed
+from capi_django.database import borrowed, was_cut
 from capi_django.held_store import DatabaseHeldStore
 from capi_django.journal import make_journal
 from capi_django.leases import Leases, Write
@@ -138,18 +138,28 @@ class DatabaseOutbox:
         if not deliveries and not withdrawn:
             return Stored()
         try:
-            with borrowed(self._alias):
-                self._reach.ready()
-                connection = connections[self._alias]
-                inside = connection.in_atomic_block or not connection.get_autocommit()
-                with transaction.atomic(using=self._alias):
-                    duplicates = self._complete(deliveries, withdrawn, inside=inside)
+            try:
+                duplicates = self._completed(deliveries, withdrawn)
+            except Error:
+                if not was_cut(self._alias):
+                    raise
+                duplicates = self._completed(deliveries, withdrawn)
         except Exception as error:
             # What is held of these stays held, and is found to be a duplicate in the end.
             self._owed.update(item.key for item in withdrawn if item.key is not None)
             return self._refused(deliveries, error)
         self._overflow.trouble.is_over()
         return Stored(duplicates=tuple(duplicates))
+
+    def _completed(
+        self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery]
+    ) -> list[Delivery]:
+        with borrowed(self._alias):
+            self._reach.ready()
+            connection = connections[self._alias]
+            inside = connection.in_atomic_block or not connection.get_autocommit()
+            with transaction.atomic(using=self._alias):
+                return self._complete(deliveries, withdrawn, inside=inside)
 
     def _refused(self, deliveries: Sequence[Delivery], error: Exception) -> Stored:
         kept = _new(deliveries)
@@ -196,7 +206,7 @@ class DatabaseOutbox:
         self,
         deliveries: Sequence[Delivery],
         sent: Sequence[Delivery],
-        budget: float,  # noqa: ARG002
+        budget: float | None,  # noqa: ARG002
     ) -> None:
         try:
             with borrowed(self._alias):
