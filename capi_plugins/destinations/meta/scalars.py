@@ -92,7 +92,7 @@ def sendable(value: object, limit: int = 2000) -> str:
         Unusable: It is no text, empty, too long, or cannot be encoded.
     """
     result = (value if type(value) is str else text(value)).strip()
-    if 0 < len(result) <= limit and result.isprintable():
+    if result and len(result) <= limit and result.isprintable():
         return result
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
@@ -116,7 +116,8 @@ def number(value: object) -> int | float:
     Raises:
         Unusable: It is no finite number, out of range, or ``1,234``, which has two readings.
     """
-    result = value if type(value) is int or type(value) is float else _to_number(value)
+    kind = type(value)
+    result: int | float = value if kind is float or kind is int else _to_number(value)  # type: ignore[assignment]
     if not -MAX_NUMBER < result < MAX_NUMBER:
         # NaN ends here too.
         raise Unusable("is not a number in range")
