@@ -86,6 +86,8 @@ def scalar(value: object) -> str | int | float | bool:
     """
     if isinstance(value, bool):
         return value
+    if type(value) is float:
+        return number(value)
     if type(value) is int and abs(value) >= MAX_NUMBER:
         # An id, not an amount: as text it stays exact.
         return sendable(value, MAX_TEXT)

@@ -213,11 +213,14 @@ def moment(value: object) -> str:
     return result
 
 
+_LISTS = (list, tuple, set, frozenset, KeysView, ValuesView)
+
+
 def items(value: object) -> Collection[object] | None:
     """Return the members of a list-like value; None when it is a single value.
 
     Only plain containers count: lazy text is iterable too, and its letters are no members.
     """
-    if isinstance(value, list | tuple | set | frozenset | KeysView | ValuesView):
+    if type(value) is not str and isinstance(value, _LISTS):
         return value
     return None
