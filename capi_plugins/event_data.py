@@ -261,15 +261,18 @@ class CustomData(_Fields):
         the copy of a million, and no destination takes as many.
         """
         names = cls.names()
-        known = {name: data[name] for name in names if name != "properties" and name in data}
+        known = {name: data[name] for name in names if name in data}
+        given = known.pop("properties", None)
         most = _MOST_PROPERTIES + len(names)
         first = itertools.islice(data.items(), most)
-        rest = {str(key): value for key, value in first if key not in names}
-        given = data.get("properties")
+        rest = {str(key): value for key, value in first if key not in _OF_CUSTOM_DATA}
         if isinstance(given, Mapping):
             first = itertools.islice(given.items(), most)
             rest = {**{str(key): value for key, value in first}, **rest}
         return cls(**known, properties=rest)
+
+
+_OF_CUSTOM_DATA = frozenset(CustomData.names())
 
 
 @keeping_what_is_given
