@@ -3,15 +3,15 @@
 The values hold what they are given. Whether a value can be used is the destination's question,
 because a bad field must cost the field and never the event.
 
-The classes have no slots: attrs fills a frozen class with a ``__dict__`` a third faster, and an
-event lives for microseconds.
+A value keeps what it is given and nothing else: of forty fields an event has a dozen, and what is
+not there need not be stored, copied, asked for or passed over. The rest are the class's own Nones.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -67,18 +67,62 @@ class _Fields:
         changes: dict[str, Any] = {}
         values = self.__dict__
         given = other if isinstance(other, Mapping) else other.__dict__
-        if given is other and (unknown := given.keys() - values.keys()):
+        if given is other and (unknown := given.keys() - self.names()):
             raise TypeError(f"{min(unknown)} is not a field")
         for name, theirs in given.items():
             if theirs is None or is_empty(theirs):
                 continue
-            mine = values[name]
+            mine = values.get(name)
             if mine is None or is_empty(mine):
                 changes[name] = theirs
             elif isinstance(mine, Mapping) and isinstance(theirs, Mapping):
                 held = {key: value for key, value in mine.items() if not is_empty(value)}
                 changes[name] = {**theirs, **held}
         return changed(self, changes) if changes else self
+
+
+def keeping_what_is_given(cls: type[T]) -> type[T]:
+    """Let instances of an attrs class hold what they are given, and the class the other defaults.
+
+    Defaults that a factory makes or a converter reads are held too; validators see what is given.
+    """
+    fields = attrs.fields(cls)  # type: ignore[arg-type]
+    names = frozenset(field.name for field in fields)
+    converted = [
+        (field.name, field.converter, _default(field)) for field in fields if field.converter
+    ]
+    validated = [field for field in fields if field.validator]
+    hold = object.__setattr__
+
+    @functools.wraps(cls.__init__)
+    def init(self: T, /, **given: Any) -> None:
+        if not names.issuperset(given):
+            raise TypeError(f"{min(given.keys() - names)} is not a field of {cls.__name__}")
+        for name, convert, default in converted:
+            given[name] = convert(given[name] if name in given else default())
+        for field in validated:
+            if field.name in given:
+                field.validator(self, field, given[field.name])
+        hold(self, "__dict__", given)
+
+    for field in fields:
+        if not field.converter:
+            setattr(cls, field.name, field.default)
+    setattr(cls, "__init__", init)  # noqa: B010 - type checkers are to see attrs' own
+    return cls
+
+
+def _default(field: attrs.Attribute[Any]) -> Callable[[], Any]:
+    make: Callable[[], Any] | None = getattr(field.default, "factory", None)
+    if make is not None:
+        return make
+
+    def default() -> Any:
+        if field.default is attrs.NOTHING:
+            raise TypeError(f"{field.name} is missing")
+        return field.default
+
+    return default
 
 
 def changed(value: T, changes: Mapping[str, Any]) -> T:
@@ -102,6 +146,7 @@ def is_empty(value: object) -> bool:
     return value is None or (isinstance(value, str | Sequence | Mapping) and not value)
 
 
+@keeping_what_is_given
 @attrs.frozen(kw_only=True, slots=False)
 class UserData(_Fields):
     """Who: the match keys. Nothing here is ever part of a ``repr``.
@@ -155,6 +200,7 @@ class UserData(_Fields):
     fbclid_time: int | float | str | None = _private()
 
 
+@keeping_what_is_given
 @attrs.frozen(kw_only=True, slots=False)
 class Content(_Fields):
     """One line of ``contents``. Source: Meta's page *Custom Data Parameters*."""
@@ -170,6 +216,7 @@ class Content(_Fields):
     price: Number = None
 
 
+@keeping_what_is_given
 @attrs.frozen(kw_only=True, slots=False)
 class CustomData(_Fields):
     """What: value, currency, contents.
@@ -214,17 +261,21 @@ class CustomData(_Fields):
         the copy of a million, and no destination takes as many.
         """
         names = cls.names()
-        known = {name: data[name] for name in names if name != "properties" and name in data}
+        known = {name: data[name] for name in names if name in data}
+        given = known.pop("properties", None)
         most = _MOST_PROPERTIES + len(names)
         first = itertools.islice(data.items(), most)
-        rest = {str(key): value for key, value in first if key not in names}
-        given = data.get("properties")
+        rest = {str(key): value for key, value in first if key not in _OF_CUSTOM_DATA}
         if isinstance(given, Mapping):
             first = itertools.islice(given.items(), most)
             rest = {**{str(key): value for key, value in first}, **rest}
         return cls(**known, properties=rest)
 
 
+_OF_CUSTOM_DATA = frozenset(CustomData.names())
+
+
+@keeping_what_is_given
 @attrs.frozen(kw_only=True, slots=False)
 class AppData(_Fields):
     """The app an event happened in; required for ``action_source`` ``app``.

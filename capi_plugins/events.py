@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import random
 import time
@@ -23,6 +22,7 @@ from capi_plugins.event_data import (
     UserData,
     changed,
     is_empty,
+    keeping_what_is_given,
 )
 from capi_plugins.exceptions import InvalidEvent
 
@@ -109,10 +109,12 @@ def _event_time(value: object) -> int:
 
 def _event_id(value: object) -> str:
     text = ""
-    with contextlib.suppress(Exception):
-        # Whatever an object of the host raises when it is looked at, it is no id.
+    try:
         if value is not None and not isinstance(value, bytes | bool):
             text = str(value).strip()
+    except Exception:
+        # Whatever an object of the host raises when it is looked at, it is no id.
+        text = ""
     # Not os.urandom(): a system call for every event, for an id that nobody has to guess. This
     # generator is seeded anew in a forked child.
     return text or f"{random.getrandbits(128):032x}"
@@ -125,13 +127,14 @@ def _now() -> int:
 def _check_group(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     expected = _GROUPS[attribute.name]
     # Not isinstance(): that asks the value, which may be an object of the host that raises.
-    right = issubclass(type(value), expected) or (value is None and attribute.default is None)
-    if not right:
+    given = type(value)
+    if given is not expected and not issubclass(given, (expected, type(attribute.default))):
         raise InvalidEvent(
             f"{attribute.name} must be {expected.__name__}; Event.from_dict() takes plain mappings"
         )
 
 
+@keeping_what_is_given
 @attrs.frozen(kw_only=True, slots=False)
 class Event:
     """One thing a person did.

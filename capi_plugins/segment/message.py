@@ -34,7 +34,9 @@ def folded(value: object) -> dict[str, Any]:
     pairs = value.items() if len(value) <= _MOST_KEYS else islice(value.items(), _MOST_KEYS)
     for key, item in pairs:
         if item is not None and item != "":
-            found.setdefault(fold(key if type(key) is str else str(key)), item)
+            name = fold(key if type(key) is str else str(key))
+            if name not in found:
+                found[name] = item
     return found
 
 
@@ -53,7 +55,9 @@ def text(value: object) -> str | None:
 
 def texts(value: object) -> str | list[str] | None:
     """Read one text or a list of them; None when there is none."""
-    if value is not None and isinstance(value, list | tuple):
+    if type(value) is str or value is None:
+        return text(value)
+    if isinstance(value, list | tuple):
         return [found for item in value[:_MOST_KEYS] if (found := text(item))] or None
     return text(value)
 
@@ -81,9 +85,9 @@ def amount(value: object) -> float | None:
     Returns:
         The number; None for none, and for ``"1,234"``, which is one thing here and another there.
     """
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return value if abs(value) < _LARGEST and math.isfinite(value) else None
     if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
         return None

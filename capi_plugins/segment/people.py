@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,9 @@ _CLICK_COOKIE = re.compile(r"fb\.\d+\.\d+\..+", re.ASCII)
 _TWO_NAMES = 2
 _MOST_QUERY = 8000
 _COOKIES = ("cookies", "cookie")
+_TRAITS = frozenset(itertools.chain(*TRAITS.values()))
+_ADDRESS = frozenset(itertools.chain(*ADDRESS.values()))
+_IDS = frozenset(IDS)
 
 
 def read_user(message: Message, notes: list[FieldNote], *, about_others: bool = False) -> UserData:
@@ -29,13 +33,21 @@ def read_user(message: Message, notes: list[FieldNote], *, about_others: bool = 
     """
     found: dict[str, Any] = {}
     places = message.traits if about_others else (*message.traits, message.properties)
+    telling = _with_any(_TRAITS, places)
     for name, spellings in TRAITS.items():
-        found[name] = texts(first(spellings, places))
+        found[name] = texts(first(spellings, telling))
     _put_names(found, message, notes)
     _put_address(found, message)
     _put_ids(found, message)
     _put_browser(found, message)
     return UserData(**{name: value for name, value in found.items() if value is not None})
+
+
+def _with_any(
+    names: frozenset[str], places: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Leave out the places that have none of some names, which most have not."""
+    return [place for place in places if not names.isdisjoint(place)]
 
 
 def _put_names(found: dict[str, Any], message: Message, notes: list[FieldNote]) -> None:
@@ -58,7 +70,7 @@ def _put_address(found: dict[str, Any], message: Message) -> None:
         given = traits.get("address")
         # Segment's own libraries send one address, some shops a list of them.
         address = folded(given[0] if isinstance(given, list) and given else given)
-        for place in (address, traits):
+        for place in _with_any(_ADDRESS, (address, traits)):
             for name, spellings in ADDRESS.items():
                 if found.get(name) is None:
                     found[name] = texts(first(spellings, (place,)))
@@ -78,7 +90,7 @@ def _put_ids(found: dict[str, Any], message: Message) -> None:
     if found["email"] is None and user_id is not None and has_email(user_id):
         # Many sites identify people by their address.
         found["email"] = user_id
-    for place in message.everywhere:
+    for place in _with_any(_IDS, message.everywhere):
         for spelling in IDS.keys() & place.keys():
             name = IDS[spelling]
             if found.get(name) is None:
@@ -127,6 +139,8 @@ def _cookies(message: Message) -> Mapping[str, str]:
     for place in (message.context, message.page, message.properties):
         for name in _COOKIES:
             given = place.get(name)
+            if given is None:
+                continue
             if isinstance(given, Mapping):
                 return folded(given)
             if isinstance(given, str):
@@ -136,13 +150,16 @@ def _cookies(message: Message) -> Mapping[str, str]:
 
 
 def _click_cookie(message: Message, cookies: Mapping[str, str], name: str) -> str | None:
-    candidates = [place.get(name) for place in (*message.everywhere, cookies)]
-    for value in candidates:
-        found = text(value)
-        if found is not None and _CLICK_COOKIE.fullmatch(found) and not has_email(found):
+    candidates = [
+        found
+        for place in (*message.everywhere, cookies)
+        if name in place and (found := _open(place[name])) is not None
+    ]
+    for found in candidates:
+        if _CLICK_COOKIE.fullmatch(found):
             return found
     # Let the destination say what is wrong with it.
-    return next((found for value in candidates if (found := _open(value)) is not None), None)
+    return candidates[0] if candidates else None
 
 
 def fbclid_of_page(message: Message) -> str | None:

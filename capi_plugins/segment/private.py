@@ -57,8 +57,9 @@ class Person:
         names = [*_texts(user.first_name), *_texts(user.last_name)]
         found = [_words(name) for name in names]
         self._names = [name for name in found if len(name) > len(" x ")]
-        whole = _words(" ".join(names))
-        self._whole = whole if len(names) > 1 else ""
+        # What a text that names the person must hold: cheaper to look for than words.
+        self._parts = [name.split()[0] for name in self._names]
+        self._whole = f" {' '.join(''.join(found).split())} " if len(names) > 1 else ""
         # A number is also written without its prefix.
         self._phones = [
             digits[-_FEWEST_DIGITS:]
@@ -70,7 +71,7 @@ class Person:
         """Whether a text is, or contains, a name or number of this person, or any e-mail."""
         if has_email(value):
             return True
-        if self._names:
+        if self._may_be_named_in(value):
             words = _words(value)
             if any(name in words for name in self._names):
                 return True
@@ -80,14 +81,17 @@ class Person:
         """Whether a text that is meant to be seen, a title, names this person all the same."""
         if has_email(value):
             return True
-        if self._names:
+        if self._may_be_named_in(value):
             words = _words(value)
             if words in self._names or (self._whole and self._whole in words):
                 return True
         return bool(self._phones) and self._has_phone(value)
 
+    def _may_be_named_in(self, value: str) -> bool:
+        return any(map(value.lower().__contains__, self._parts))
+
     def _has_phone(self, value: str) -> bool:
-        if sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
+        if len(value) < _FEWEST_DIGITS or sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
             return False
         digits = _digits(value)
         return any(phone in digits for phone in self._phones)
@@ -107,7 +111,7 @@ def clean(value: Any, is_personal_text: Callable[[str], bool], depth: int = _DEE
         return None if not value.strip() or is_personal_text(value) else value
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return None if is_personal_text(repr(value)) else value
     if depth <= 0:
         return None
@@ -138,4 +142,4 @@ def _words(value: str) -> str:
 
 
 def _digits(value: str) -> str:
-    return "".join(char for char in value if char.isdigit())
+    return "".join(filter(str.isdigit, value))

@@ -6,8 +6,7 @@ other order of words, *Ecommerce Tracking Plan (V1)*; Meta's page *Standard Even
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import attrs
@@ -16,17 +15,24 @@ Shape = Literal["order", "product", "list", "search", "plain", "no amount", "nam
 """Where an event keeps its amount and its products; ``named``: ``name`` is the thing's own."""
 
 
-def _fold(name: str) -> str:
-    return "".join(char for char in name.lower() if char.isalnum())
-
-
-_fold_known = functools.lru_cache(maxsize=4096)(_fold)
 _LONGEST_REMEMBERED = 64
+_MOST_REMEMBERED = 4096
 
 
-def fold(name: str) -> str:
-    """Bring the spellings of a name together: ``Order Completed``, ``order_completed``."""
-    return _fold_known(name) if len(name) <= _LONGEST_REMEMBERED else _fold(name)
+class _Folded(dict[str, str]):
+    """Names and their folded forms, which a message asks for sixty times."""
+
+    def __missing__(self, name: str) -> str:
+        folded = "".join(filter(str.isalnum, name.lower()))
+        if len(name) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[name] = folded
+        return folded
+
+
+fold: Final[Callable[[str], str]] = _Folded().__getitem__
+"""Brings the spellings of a name together: ``Order Completed``, ``order_completed``."""
 
 
 @attrs.frozen

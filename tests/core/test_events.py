@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import copy
 import datetime
 import json
+import pickle
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -283,3 +286,33 @@ def test_a_mapping_with_another_name_than_a_field_fills_nothing(group):
     event = Event(event_name="Purchase", app_data=AppData())
     with pytest.raises(TypeError, match="emial"):
         event.fill(**{group: {"emial": "jane@example.com"}})
+
+
+def test_a_value_holds_what_it_is_given_and_nothing_else():
+    person = UserData(email="jane@shop.example")
+    assert vars(person) == {"email": "jane@shop.example"}
+    assert person.phone is None
+    assert CustomData().properties == {}
+    event = Event(event_name="Lead", event_time=5, event_id="1")
+    assert vars(event) == {"event_name": "Lead", "event_time": 5, "event_id": "1"}
+    assert event.user_data == UserData()
+
+
+def test_a_value_is_what_it_says_however_it_was_made():
+    person = UserData(email="jane@shop.example")
+    assert person == UserData(phone=None, email="jane@shop.example")
+    assert hash(person) == hash(attrs.evolve(person, phone=None))
+    assert pickle.loads(pickle.dumps(person)) == copy.deepcopy(person) == person
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        person.phone = "+4930"
+
+
+@pytest.mark.parametrize("kind", [UserData, CustomData, Content, AppData, Event])
+def test_a_name_that_is_no_fields_is_refused(kind):
+    with pytest.raises(TypeError, match=f"e_mail is not a field of {kind.__name__}"):
+        kind(e_mail="jane@shop.example")
+
+
+def test_an_event_without_a_name_cannot_be_made():
+    with pytest.raises(TypeError, match="event_name is missing"):
+        Event(event_time=5)

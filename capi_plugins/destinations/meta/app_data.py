@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from capi_plugins.destinations.meta.fields import EXTINFO, EXTINFO_VERSIONS
-from capi_plugins.destinations.meta.json_values import reason
+from capi_plugins.destinations.meta.members import Readers, read_members
 from capi_plugins.destinations.meta.scalars import Unusable, flag, items, sendable, text
 from capi_plugins.events import AppData, FieldNote
 
@@ -68,7 +67,7 @@ def _slot(value: object) -> str:
         return ""
 
 
-_READERS: dict[str, Callable[[object], Any]] = {
+_READERS: Readers = {
     "advertiser_tracking_enabled": _zero_or_one,
     "application_tracking_enabled": _zero_or_one,
     "extinfo": extinfo,
@@ -83,8 +82,6 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "include_video_data": flag,
     "receipt_data": _receipt,
 }
-_FIELDS = tuple((name, _READERS[name]) for name in AppData.names())
-_values = operator.attrgetter(*AppData.names())
 
 
 def build(data: object, notes: list[FieldNote]) -> dict[str, Any]:
@@ -93,10 +90,5 @@ def build(data: object, notes: list[FieldNote]) -> dict[str, Any]:
         notes.append(FieldNote("app_data", "is not an AppData"))
         return {}
     wire: dict[str, Any] = {}
-    for (name, read), value in zip(_FIELDS, _values(data), strict=True):
-        if value is not None:
-            try:
-                wire[name] = read(value)
-            except Exception as problem:
-                notes.append(FieldNote(f"app_data.{name}", reason(problem)))
+    read_members(wire, data.__dict__, _READERS, notes, "app_data")
     return wire

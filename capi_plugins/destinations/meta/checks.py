@@ -23,8 +23,6 @@ from capi_plugins.exceptions import InvalidEvent
 
 EXPIRY_MARGIN = 60
 """Seconds before Meta's limit at which an event is given up: room for a request."""
-MAX_EVENT_BYTES = 256_000
-"""Largest encoded event; thousands of contents stay below."""
 
 # Keys that name a business, or nobody: they do not make a person findable.
 _NOBODY = frozenset(
@@ -50,17 +48,31 @@ _ATTRIBUTION_PARTS = ("ad_id", "touchpoint_ts", "attribution_share", "attributio
 _ORIGINAL_PARTS = ("event_name", "event_time")
 
 
-def expiry(event_time: int, action_source: str) -> float:
-    """When Meta stops taking an event, seconds since the epoch, less a margin."""
+def expires_at(event_time: int, action_source: str, *, now: float) -> float:
+    """When Meta stops taking an event, seconds since the epoch, less a margin (2804003)."""
     limit = MAX_AGE_PHYSICAL_STORE if action_source == "physical_store" else MAX_AGE
-    return float(event_time + limit - EXPIRY_MARGIN)
+    ends = float(event_time + limit - EXPIRY_MARGIN)
+    if now >= ends:
+        raise InvalidEvent(f"event_time is more than {limit // 86400} days ago, which Meta refuses")
+    return ends
 
 
-def check_age(expires_at: float, action_source: str, *, now: float) -> None:
-    """Refuse events that are too old (2804003)."""
-    if now >= expires_at:
-        days = (MAX_AGE_PHYSICAL_STORE if action_source == "physical_store" else MAX_AGE) // 86400
-        raise InvalidEvent(f"event_time is more than {days} days ago, which Meta refuses")
+def check(wire: Mapping[str, Any]) -> None:
+    """Refuse events that lack what Meta demands of their name and source."""
+    name, who, source = wire["event_name"], wire["user_data"], wire["action_source"]
+    if source == "business_messaging":
+        check_messaging(name, wire.get("messaging_channel"), who)
+    check_customer_information(who)
+    if name == "Purchase":
+        check_purchase(wire.get("custom_data", {}))
+    if source == "app":
+        check_app(wire.get("app_data", {}))
+    if name == "AppendAttribution":
+        check_attribution(
+            wire.get("attribution_data", {}),
+            wire.get("original_event_data", {}),
+            wire.get("custom_data", {}),
+        )
 
 
 def check_customer_information(user_data: Mapping[str, Any]) -> None:
@@ -139,9 +151,3 @@ def check_attribution(
         missing.append("custom_data.currency")
     if missing:
         raise InvalidEvent("AppendAttribution needs " + ", ".join(missing))
-
-
-def check_size(body: bytes) -> None:
-    """Refuse events that would crowd others out of a request."""
-    if len(body) > MAX_EVENT_BYTES:
-        raise InvalidEvent(f"the event is larger than {MAX_EVENT_BYTES // 1000} kB")

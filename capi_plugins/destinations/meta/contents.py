@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from capi_plugins.destinations.meta.custom_fields import CONTENT_TYPES, CUSTOM_DATA_ENUMS
-from capi_plugins.destinations.meta.json_values import reason
+from capi_plugins.destinations.meta.members import Readers, known, leave_out, reason
 from capi_plugins.destinations.meta.scalars import (
     MAX_NUMBER,
     Unusable,
@@ -24,15 +24,13 @@ MAX_CONTENTS = 1000
 
 
 def _quantity(value: object) -> int:
-    if type(value) is int and 0 < value < MAX_NUMBER:
-        return value
-    result = integer(value)
-    if result < 1:
-        raise Unusable("is less than one")
+    result = value if type(value) is int else integer(value)
+    if not 0 < result < MAX_NUMBER:
+        raise Unusable("is less than one, or too large")
     return result
 
 
-_READERS: dict[str, Callable[[object], Any]] = {
+_READERS: Readers = {
     "id": sendable,
     "quantity": _quantity,
     "item_price": number,
@@ -76,18 +74,18 @@ def _read_content(entry: object, path: str, notes: list[FieldNote]) -> dict[str,
     if type(entry) is Content:
         values = entry.__dict__
     elif isinstance(entry, Mapping):
-        values = {name: entry.get(name) for name in Content.names()}
+        values = known(entry, _READERS)
         if any(key not in CONTENT_TYPES for key in entry):
             notes.append(FieldNote(path, "an entry has members Meta does not know"))
     else:
         raise Unusable("is not an object with an id")
     wire: dict[str, Any] = {}
     for name, value in values.items():
-        if value is not None and (type(value) is not str or value):
+        if value is not None:
             try:
                 wire[name] = _READERS[name](value)
             except Exception as problem:
-                notes.append(FieldNote(f"{path}.{name}", reason(problem)))
+                leave_out(notes, f"{path}.{name}", value, problem)
     if "id" not in wire:
         raise Unusable("has no id")
     return wire

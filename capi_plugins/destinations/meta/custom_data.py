@@ -11,7 +11,8 @@ from typing import Any
 from capi_plugins.destinations.meta.contents import MAX_CONTENTS, read_contents
 from capi_plugins.destinations.meta.custom_fields import CUSTOM_DATA_ENUMS, CUSTOM_DATA_TYPES
 from capi_plugins.destinations.meta.fields import CURRENCIES
-from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, reason
+from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, scalar
+from capi_plugins.destinations.meta.members import Readers, known, read_members, reason
 from capi_plugins.destinations.meta.scalars import (
     Unusable,
     flag,
@@ -29,6 +30,7 @@ MAX_PROPERTIES = 200
 """Most custom properties of one event."""
 
 _LONGEST_STORE_CODE = 64
+_SINGLE = frozenset([str, int, float, bool])
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 Notes = list[FieldNote]
@@ -65,7 +67,7 @@ def _flag(value: object) -> int:
     return int(flag(value))
 
 
-_SIMPLE: Mapping[str, Callable[[object], Any]] = {
+_SIMPLE: Readers = {
     "number": number,
     "string": sendable,
     "integer": _count,
@@ -107,20 +109,14 @@ def _read_object(value: object, path: str, notes: Notes) -> Any:
         raise Unusable("is not an object")
     if not path.endswith(".store_data"):
         return _read_json(value, path, notes)
-    result = {}
-    for key, read in _STORE_DATA.items():
-        given = value.get(key)
-        if given is not None:
-            try:
-                result[key] = read(given)
-            except Exception as problem:
-                notes.append(FieldNote(f"{path}.{key}", reason(problem)))
+    result: dict[str, Any] = {}
+    read_members(result, known(value, _STORE_DATA), _STORE_DATA, notes, path)
     if not result:
         raise Unusable("has no usable member")
     return result
 
 
-_STORE_DATA: Mapping[str, Callable[[object], Any]] = {
+_STORE_DATA: Readers = {
     "store_page_id": _count,
     "brand_page_id": _count,
     "store_code": lambda value: sendable(value, _LONGEST_STORE_CODE),
@@ -209,9 +205,13 @@ def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> N
         if name in _READERS:
             _put(wire, name, value, notes)
             continue
-        # A key can be anything, an address too; only what looks like a name is repeated.
-        path = f"custom_data.{name}" if _PLAIN_KEY.fullmatch(name) else "custom_data.properties"
         try:
-            wire[name] = _read_json(value, path, notes)
+            single = type(value) in _SINGLE
+            wire[name] = scalar(value) if single else _read_json(value, _path(name), notes)
         except Exception as problem:
-            notes.append(FieldNote(path, reason(problem)))
+            notes.append(FieldNote(_path(name), reason(problem)))
+
+
+def _path(name: str) -> str:
+    # A key can be anything, an address too; only what looks like a name is repeated.
+    return f"custom_data.{name}" if _PLAIN_KEY.fullmatch(name) else "custom_data.properties"

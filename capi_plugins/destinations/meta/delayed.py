@@ -7,11 +7,12 @@ Source: Meta's pages *Original Event Data Parameters* and *AppendAttribution*; f
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from capi_plugins.destinations.meta.fields import ATTRIBUTION_ENUMS, ATTRIBUTION_TYPES
-from capi_plugins.destinations.meta.json_values import Cleaner, reason
+from capi_plugins.destinations.meta.json_values import Cleaner
+from capi_plugins.destinations.meta.members import Readers, known, read_members, reason
 from capi_plugins.destinations.meta.scalars import Unusable, number, one_of, sendable
 from capi_plugins.events import Event, FieldNote, parse_time
 
@@ -46,19 +47,19 @@ def _settings(value: object) -> dict[str, Any]:
     return Cleaner().mapping(value)
 
 
-_ORIGINAL: Mapping[str, Callable[[object], Any]] = {
+_ORIGINAL: Readers = {
     "event_name": _string,
     "event_time": _time,
     "order_id": _string,
     "event_id": _string,
 }
-_BY_TYPE: Mapping[str, Callable[[object], Any]] = {
+_BY_TYPE: Readers = {
     "string": _string,
     "number": number,
     "integer": _whole,
     "object": _settings,
 }
-_ATTRIBUTION: Mapping[str, Callable[[object], Any]] = {
+_ATTRIBUTION: Readers = {
     **{name: _BY_TYPE[kind] for name, kind in ATTRIBUTION_TYPES.items() if kind in _BY_TYPE},
     **{name: functools.partial(one_of, words) for name, words in ATTRIBUTION_ENUMS.items()},
     "attribution_share": _share,
@@ -87,19 +88,13 @@ def put(wire: dict[str, Any], event: Event, notes: list[FieldNote]) -> None:
 def _read(
     name: str,
     value: object,
-    readers: Mapping[str, Callable[[object], Any]],
+    readers: Readers,
     notes: list[FieldNote],
 ) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Unusable("is not an object")
     if any(key not in readers for key in value):
         notes.append(FieldNote(name, "has members Meta does not know"))
-    group = {}
-    for key, read in readers.items():
-        given = value.get(key)
-        if given is not None:
-            try:
-                group[key] = read(given)
-            except Exception as problem:
-                notes.append(FieldNote(f"{name}.{key}", reason(problem)))
+    group: dict[str, Any] = {}
+    read_members(group, known(value, readers), readers, notes, name)
     return group

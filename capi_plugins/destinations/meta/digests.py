@@ -89,4 +89,4 @@ def phone_number(value: str, region: str | None) -> tuple[str, bool]:
     if len(value) >= SHORTEST_HASH and (ready := _ready(value)):
         return ready, True
     digits, complete = phone.normalize(value, region)
-    return sha256(digits), complete
+    return _sha256(digits.encode()).hexdigest(), complete

@@ -9,7 +9,7 @@ import re
 import socket
 
 from capi_plugins.destinations.meta.click_ids import APPENDIX
-from capi_plugins.destinations.meta.scalars import Unusable
+from capi_plugins.destinations.meta.scalars import Unusable, text
 
 # Addresses for documentation (192.0.2.0/24, 2001:db8::/32, ...) are let through: Meta's own
 # examples use them, and nobody browses from them by accident.
@@ -39,15 +39,15 @@ _APPENDED = re.compile(rf"(.+)\.({APPENDIX})")
 _MAX = 64
 
 
-def normalize(value: str) -> str:
+def normalize(value: object) -> str:
     """Bring an address to the form Meta takes: without port, brackets and spaces.
 
     The suffix which Meta's parameter builder appends stays.
 
     Raises:
-        Unusable: It is no address, or not a public one.
+        Unusable: It is no text, no address, or not a public one.
     """
-    address = value.strip()
+    address = (value if type(value) is str else text(value)).strip()
     public = _is_public(address)
     if public:
         return address
@@ -68,7 +68,8 @@ def _is_public(address: str) -> bool | None:
     """Whether an address is public; None when it is no address."""
     try:
         if ":" not in address:
-            return _is_public_4(socket.inet_pton(socket.AF_INET, address))
+            packed = socket.inet_pton(socket.AF_INET, address)
+            return packed[0] not in _SUSPECT_4 or _is_public_4(packed)
         packed = socket.inet_pton(socket.AF_INET6, address)
     except (OSError, ValueError):
         return None
@@ -79,7 +80,5 @@ def _is_public(address: str) -> bool | None:
 
 
 def _is_public_4(packed: bytes) -> bool:
-    if packed[0] not in _SUSPECT_4:
-        return True
     number = int.from_bytes(packed, "big")
     return all(number >> shift != network for network, shift in _NETWORKS_4)

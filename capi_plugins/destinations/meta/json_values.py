@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from capi_plugins.destinations.meta.members import reason
 from capi_plugins.destinations.meta.scalars import MAX_NUMBER, Unusable, items, number, sendable
 
 MAX_DEPTH = 5
@@ -85,6 +86,8 @@ def scalar(value: object) -> str | int | float | bool:
     """
     if isinstance(value, bool):
         return value
+    if type(value) is float:
+        return number(value)
     if type(value) is int and abs(value) >= MAX_NUMBER:
         # An id, not an amount: as text it stays exact.
         return sendable(value, MAX_TEXT)
@@ -103,8 +106,3 @@ def scalar(value: object) -> str | int | float | bool:
 def _is_number(value: object) -> bool:
     # Decimal, Fraction and the numbers of numpy all have it; text and UUID do not.
     return hasattr(type(value), "__float__")
-
-
-def reason(problem: Exception) -> str:
-    """Say why a value was left out, never what it was."""
-    return str(problem) if isinstance(problem, Unusable) else "cannot be read"

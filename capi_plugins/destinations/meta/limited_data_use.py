@@ -7,7 +7,7 @@ from typing import Any
 
 from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.fields import LDU_COUNTRIES, LDU_STATES
-from capi_plugins.destinations.meta.json_values import reason
+from capi_plugins.destinations.meta.members import reason
 from capi_plugins.destinations.meta.scalars import Unusable, integer, items, text
 from capi_plugins.events import Event, FieldNote
 

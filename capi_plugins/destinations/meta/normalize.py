@@ -36,7 +36,8 @@ SHORTEST_HASH = 32
 _PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 _NO_LETTERS = _PUNCTUATION + b"0123456789"
 _LOWER = bytes(range(128)).lower() + bytes(range(128, 256))
-_NOT_IN_EMAIL = bytes(range(33)) + b'"(),:;<>[\\]\x7f'
+_IN_EMAIL = r'[^@\x00-\x20"(),:;<>\[\\\]\x7f'
+_EMAIL = re.compile(rf"{_IN_EMAIL}]+@{_IN_EMAIL}.]+(?:\.{_IN_EMAIL}.]+)+")
 # Letters by category, apostrophes by use (U+02BC in Ukrainian, U+02BB in Hawaiian).
 _APOSTROPHES = frozenset("\u02b9\u02ba\u02bb\u02bc")
 _MAX_EMAIL = 254
@@ -89,47 +90,48 @@ def email(value: str) -> str:
         result = unicodedata.normalize("NFC", result)
         if any(each.isspace() or unicodedata.category(each)[0] == "C" for each in result):
             raise Unusable("is not an e-mail address")
-    local, _, domain = result.partition("@")
-    if (
-        not local
-        or "." not in domain[1:-1]
-        or domain[0] == "."
-        or domain[-1] == "."
-        or ".." in domain
-        or "@" in domain
-        or len(result) > _MAX_EMAIL
-        or len(data := result.encode()) != len(data.translate(None, _NOT_IN_EMAIL))
-    ):
+    if len(result) > _MAX_EMAIL or not _EMAIL.fullmatch(result):
         raise Unusable("is not an e-mail address")
     return result
 
 
-def letters(value: str, *, digits: bool = False) -> str:
-    """Lower text and keep its letters, marks and, if wanted, digits.
+def name(value: str) -> str:
+    """Lower a first or last name, without punctuation and spaces; digits stay.
 
     Raises:
         Unusable: No letter is left, or the text stands for nothing.
     """
     if value.isascii():
-        drop = _PUNCTUATION if digits else _NO_LETTERS
-        result = value.encode().translate(_LOWER, drop).decode()
+        result = value.encode().translate(_LOWER, _PUNCTUATION).decode()
     else:
-        kept = "LMN" if digits else "LM"
-        text = unicodedata.normalize("NFC", value.lower())
-        text = "".join(
-            each
-            for each in text
-            if unicodedata.category(each)[0] in kept and each not in _APOSTROPHES
-        )
-        result = unicodedata.normalize("NFC", text)
+        result = _composed(value, "LMN")
     if result in PLACEHOLDERS or result.isdigit():
         raise Unusable("is empty or has no letters")
     return result
 
 
-def name(value: str) -> str:
-    """Lower a first or last name, without punctuation and spaces."""
-    return letters(value, digits=True)
+def letters(value: str) -> str:
+    """Lower text and keep its letters and marks.
+
+    Raises:
+        Unusable: No letter is left, or the text stands for nothing.
+    """
+    if value.isascii():
+        result = value.encode().translate(_LOWER, _NO_LETTERS).decode()
+    else:
+        result = _composed(value, "LM")
+    if result in PLACEHOLDERS:
+        raise Unusable("is empty or has no letters")
+    return result
+
+
+def _composed(value: str, kept: str) -> str:
+    """Lower text and keep the characters of some categories, composed to NFC."""
+    text = unicodedata.normalize("NFC", value.lower())
+    text = "".join(
+        each for each in text if unicodedata.category(each)[0] in kept and each not in _APOSTROPHES
+    )
+    return unicodedata.normalize("NFC", text)
 
 
 def first_letter(value: str) -> str:

@@ -8,8 +8,9 @@ Source: Meta's page *Server Event Parameters*.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -28,7 +29,7 @@ from capi_plugins.destinations.meta.fields import (
     ACTION_SOURCES,
     MESSAGING_CHANNELS,
 )
-from capi_plugins.destinations.meta.json_values import reason
+from capi_plugins.destinations.meta.members import Readers, read_members
 from capi_plugins.destinations.meta.scalars import (
     Unusable,
     flag,
@@ -42,6 +43,8 @@ from capi_plugins.exceptions import InvalidEvent
 MAX_EVENT_NAME = 200
 MAX_SHORT_TEXT = 500
 MAX_URL = 2000
+MAX_EVENT_BYTES = 256_000
+"""Largest encoded event; thousands of contents stay below."""
 
 _URL = re.compile(
     r"(https?://)(?:[^/?#\s@]*@)?([^/?#\s@]+)((?:[/?][^#\s]*)?)(?:#.*)?", re.IGNORECASE | re.DOTALL
@@ -78,8 +81,7 @@ def build(
     )
     app = app_data.build(event.app_data, notes) if event.app_data is not None else {}
     action_source = _action_source(event, who, app, notes)
-    expires_at = checks.expiry(event_time, action_source)
-    checks.check_age(expires_at, action_source, now=now)
+    expires_at = checks.expires_at(event_time, action_source, now=now)
     what = custom_data.build(
         event.custom_data, notes, customer_segmentation=event.customer_segmentation
     )
@@ -89,19 +91,24 @@ def build(
         "action_source": action_source,
         "user_data": who,
     }
-    _put(wire, "event_id", event.event_id, _short, notes)
+    read_members(wire, event.__dict__, _READERS, notes)
     if what:
         wire["custom_data"] = what
     if app:
         wire["app_data"] = app
     if action_source == "business_messaging":
         _to_messaging(event, wire, notes)
-    else:
-        _put_page(event, wire, notes)
-    _put_rest(event, consent, wire, notes)
-    _check(wire)
+    elif event.messaging_channel is not None:
+        notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
+    if event.data_processing_options is not None or consent is not Consent.GRANTED:
+        limited_data_use.put(wire, event, consent, notes)
+    if event.original_event_data is not None or event.attribution_data is not None:
+        delayed.put(wire, event, notes)
+    checks.check(wire)
     body = orjson.dumps(wire)
-    checks.check_size(body)
+    if len(body) > MAX_EVENT_BYTES:
+        # It would crowd others out of a request.
+        raise InvalidEvent(f"the event is larger than {MAX_EVENT_BYTES // 1000} kB")
     return Payload(body=body, expires_at=expires_at, notes=tuple(notes))
 
 
@@ -111,26 +118,6 @@ def _event_time(event_time: int, now: float, notes: Notes) -> int:
     if event_time > now + _FUTURE_NOTED_FROM:
         notes.append(FieldNote("event_time", "was in the future and is sent as now"))
     return int(now)
-
-
-def _put_page(event: Event, wire: dict[str, Any], notes: Notes) -> None:
-    if event.event_source_url is not None:
-        _put(wire, "event_source_url", event.event_source_url, url, notes)
-    if event.referrer_url is not None:
-        _put(wire, "referrer_url", event.referrer_url, url, notes)
-    if event.messaging_channel is not None:
-        notes.append(FieldNote("messaging_channel", "belongs to business_messaging only"))
-
-
-def _put_rest(event: Event, consent: Consent, wire: dict[str, Any], notes: Notes) -> None:
-    if event.opt_out is not None:
-        _put(wire, "opt_out", event.opt_out, flag, notes)
-    if event.advanced_measurement_table is not None:
-        _put(wire, "advanced_measurement_table", event.advanced_measurement_table, _short, notes)
-    if event.data_processing_options is not None or consent is not Consent.GRANTED:
-        limited_data_use.put(wire, event, consent, notes)
-    if event.original_event_data is not None or event.attribution_data is not None:
-        delayed.put(wire, event, notes)
 
 
 def url(value: object) -> str:
@@ -160,17 +147,6 @@ def url(value: object) -> str:
     return result
 
 
-def _put(
-    wire: dict[str, Any], name: str, value: object, read: Callable[[object], Any], notes: Notes
-) -> None:
-    if value is None or (type(value) is str and not value):
-        return
-    try:
-        wire[name] = read(value)
-    except Exception as problem:
-        notes.append(FieldNote(name, reason(problem)))
-
-
 def _event_name(value: str) -> str:
     try:
         return sendable(value, MAX_EVENT_NAME)
@@ -180,6 +156,16 @@ def _event_name(value: str) -> str:
 
 def _short(value: object) -> str:
     return sendable(value, MAX_SHORT_TEXT)
+
+
+_READERS: Readers = {
+    "event_id": _short,
+    "event_source_url": url,
+    "referrer_url": url,
+    "opt_out": flag,
+    "advanced_measurement_table": _short,
+}
+_MESSAGING_READERS: Readers = {"messaging_channel": functools.partial(one_of, MESSAGING_CHANNELS)}
 
 
 def _action_source(
@@ -203,39 +189,17 @@ def _action_source(
 
 
 def _to_messaging(event: Event, wire: dict[str, Any], notes: Notes) -> None:
-    _put(
-        wire,
-        "messaging_channel",
-        event.messaging_channel,
-        lambda value: one_of(MESSAGING_CHANNELS, value),
-        notes,
-    )
+    channel = {"messaging_channel": event.messaging_channel}
+    read_members(wire, channel, _MESSAGING_READERS, notes)
     who = wire["user_data"]
     for key in _NOT_IN_MESSAGING:
         if who.pop(key, None) is not None:
             notes.append(FieldNote(f"user_data.{key}", "is not sent with business_messaging"))
     for name in ("event_source_url", "referrer_url"):
-        if getattr(event, name) is not None:
+        if wire.pop(name, None) is not None:
             notes.append(FieldNote(name, "is not sent with business_messaging"))
     account = who.get("instagram_business_account_id")
     if account is not None:
         # Meta's sample has this name, its parameter page and its answers the other.
         who.setdefault("ig_account_id", account)
         del who["instagram_business_account_id"]
-
-
-def _check(wire: Mapping[str, Any]) -> None:
-    name, who = wire["event_name"], wire["user_data"]
-    if wire["action_source"] == "business_messaging":
-        checks.check_messaging(name, wire.get("messaging_channel"), who)
-    checks.check_customer_information(who)
-    if name == "Purchase":
-        checks.check_purchase(wire.get("custom_data", {}))
-    if wire["action_source"] == "app":
-        checks.check_app(wire.get("app_data", {}))
-    if name == "AppendAttribution":
-        checks.check_attribution(
-            wire.get("attribution_data", {}),
-            wire.get("original_event_data", {}),
-            wire.get("custom_data", {}),
-        )

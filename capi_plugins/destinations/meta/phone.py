@@ -16,7 +16,6 @@ from capi_plugins.destinations.meta.scalars import Unusable
 _MAX_DIGITS = 15
 _MIN_DIGITS = 7
 _SEPARATORS = b"+-. ()"
-_ONLY_WRITING = _SEPARATORS + b"0123456789"
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _LABEL = re.compile(r"tel(?:efon|ephone)?\s*[.:]*\s*", re.IGNORECASE)
 _INTERNATIONAL = re.compile(r"\(?\s*(?:\+|00)")
@@ -43,9 +42,9 @@ def normalize(value: str, region: str | None = None) -> tuple[str, bool]:
         Unusable: No number is left, or it does not have the length of one.
     """
     if value.startswith("+") and value.isascii() and "(0" not in value:
-        data = value.encode()
-        if not data.translate(None, _ONLY_WRITING):
-            return _checked(data.translate(None, _SEPARATORS).lstrip(b"0").decode()), True
+        data = value.encode().translate(None, _SEPARATORS)
+        if data.isdigit():
+            return _checked(data.lstrip(b"0").decode()), True
     if not value.isascii():
         value = unicodedata.normalize("NFKC", value)
         # Address books wrap numbers in invisible direction marks.

@@ -92,7 +92,7 @@ def sendable(value: object, limit: int = 2000) -> str:
         Unusable: It is no text, empty, too long, or cannot be encoded.
     """
     result = (value if type(value) is str else text(value)).strip()
-    if 0 < len(result) <= limit and result.isprintable():
+    if result and len(result) <= limit and result.isprintable():
         return result
     if len(result) > limit:
         raise Unusable(f"is longer than {limit} characters")
@@ -116,7 +116,8 @@ def number(value: object) -> int | float:
     Raises:
         Unusable: It is no finite number, out of range, or ``1,234``, which has two readings.
     """
-    result = value if type(value) is int or type(value) is float else _to_number(value)
+    kind = type(value)
+    result: int | float = value if kind is float or kind is int else _to_number(value)  # type: ignore[assignment]
     if not -MAX_NUMBER < result < MAX_NUMBER:
         # NaN ends here too.
         raise Unusable("is not a number in range")
@@ -212,11 +213,14 @@ def moment(value: object) -> str:
     return result
 
 
+_LISTS = (list, tuple, set, frozenset, KeysView, ValuesView)
+
+
 def items(value: object) -> Collection[object] | None:
     """Return the members of a list-like value; None when it is a single value.
 
     Only plain containers count: lazy text is iterable too, and its letters are no members.
     """
-    if isinstance(value, list | tuple | set | frozenset | KeysView | ValuesView):
+    if type(value) is not str and isinstance(value, _LISTS):
         return value
     return None

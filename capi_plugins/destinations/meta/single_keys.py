@@ -14,10 +14,6 @@ _LEAD_ID_DIGITS = range(15, 18)
 _LOGIN_ID_DIGITS = range(1, 19)
 
 
-def _ip_address(value: object) -> str:
-    return ip_address.normalize(value if type(value) is str else text(value))
-
-
 def _click_to_whatsapp(value: object) -> str:
     result = text(value).strip()
     if not _CTWA_CLID.fullmatch(result):
@@ -38,6 +34,13 @@ def _fbp(value: object) -> str:
     result = (value if type(value) is str else text(value)).strip()
     if not click_ids.is_fbp(result):
         raise Unusable("is not of the form fb.<index>.<milliseconds>.<number>")
+    return result
+
+
+def _fbc(value: object) -> str:
+    result = (value if type(value) is str else text(value)).strip()
+    if not click_ids.is_fbc(result):
+        raise Unusable("is not of the form fb.<index>.<milliseconds>.<click id>")
     return result
 
 
@@ -63,9 +66,10 @@ def _part(normal_form: digests.NormalForm) -> Callable[[object], str]:
 
 
 SINGLE: Mapping[str, Callable[[object], str | int]] = {
-    "client_ip_address": _ip_address,
+    "client_ip_address": ip_address.normalize,
     "client_user_agent": sendable,
     "fbp": _fbp,
+    "fbc": _fbc,
     "subscription_id": _id,
     "fb_login_id": _login_id,
     "lead_id": _lead_id,

@@ -9,6 +9,7 @@ from typing import Any
 
 from capi_plugins.destinations.meta import click_ids, digests
 from capi_plugins.destinations.meta.digests import LISTED, Digest
+from capi_plugins.destinations.meta.members import leave_out
 from capi_plugins.destinations.meta.scalars import Unusable, items, text
 from capi_plugins.destinations.meta.single_keys import SINGLE
 from capi_plugins.events import FieldNote, UserData
@@ -35,25 +36,24 @@ def build(
     """
     wire: dict[str, Any] = {}
     # First, because states, post codes and phone numbers are read as the country's.
-    country = _put_country(wire, user.country, notes) if user.country is not None else None
-    # One pass over what the fields hold: most are empty, and asking for each costs more.
+    country = _put_country(wire, user.country, notes)
     for name, value in user.__dict__.items():
-        if value is None or (type(value) is str and not value):
+        if value is None:
             continue
         try:
-            if name in LISTED:
+            if name in SINGLE:
+                wire[name] = SINGLE[name](value)
+            elif name in LISTED:
                 key, digest = LISTED[name]
                 if type(value) is str:
                     wire[key] = [digest(value, country)]
                 elif several := _several(name, value, digest, country, notes):
                     wire[key] = several
-            elif name in SINGLE:
-                wire[name] = SINGLE[name](value)
         except Exception as problem:
-            notes.append(note(name, problem))
+            leave_out(notes, f"user_data.{name}", value, problem)
     if user.phone is not None:
         _put_phone(wire, user.phone, country or default_country, notes)
-    if user.fbc is not None or user.fbclid is not None:
+    if user.fbclid is not None:
         _put_click_id(wire, user, event_time, notes)
     return wire
 
@@ -77,12 +77,6 @@ def digests_of_person(user: UserData, *, default_country: str | None) -> list[st
     return list(found)
 
 
-def note(name: str, problem: Exception) -> FieldNote:
-    """Say why a match key was left out, never what it was."""
-    reason = str(problem) if isinstance(problem, Unusable) else "cannot be read as text"
-    return FieldNote(f"user_data.{name}", reason)
-
-
 def _several(
     name: str, value: object, digest: Digest, country: str | None, notes: list[FieldNote]
 ) -> list[str]:
@@ -90,11 +84,9 @@ def _several(
     found: dict[str, None] = {}
     for each in _members(name, value, notes):
         try:
-            given = text(each)
-            if given:
-                found[digest(given, country)] = None
+            found[digest(text(each), country)] = None
         except Exception as problem:
-            notes.append(note(name, problem))
+            leave_out(notes, f"user_data.{name}", each, problem)
     return list(found)
 
 
@@ -103,7 +95,7 @@ def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
         members = items(value)
         given = [value] if members is None else list(members)
     except Exception as problem:
-        notes.append(note(name, problem))
+        leave_out(notes, f"user_data.{name}", value, problem)
         return []
     if len(given) > MAX_VALUES:
         notes.append(FieldNote(f"user_data.{name}", f"has more than {MAX_VALUES} values"))
@@ -112,25 +104,17 @@ def _members(name: str, value: object, notes: list[FieldNote]) -> list[object]:
 
 def _put_country(wire: dict[str, Any], value: object, notes: list[FieldNote]) -> str | None:
     """Hash the countries and return the code of the first that is known in clear."""
-    if type(value) is str and value:
-        try:
-            code, digest = digests.country(value)
-        except Exception as problem:
-            notes.append(note("country", problem))
-            return None
-        wire["country"] = [digest]
-        return code
+    if value is None:
+        return None
     known = None
     found: dict[str, None] = {}
-    for each in _members("country", value, notes):
+    for each in (value,) if type(value) is str else _members("country", value, notes):
         try:
-            given = text(each)
-            if given:
-                code, digest = digests.country(given)
-                known = known or code
-                found[digest] = None
+            code, digest = digests.country(text(each))
+            known = known or code
+            found[digest] = None
         except Exception as problem:
-            notes.append(note("country", problem))
+            leave_out(notes, "user_data.country", each, problem)
     if found:
         wire["country"] = list(found)
     return known
@@ -142,45 +126,30 @@ def _put_phone(
     def digest(given: str, region: str | None) -> str:
         result, complete = digests.phone_number(given, region)
         if not complete:
-            notes.append(
-                FieldNote(
-                    "user_data.phone",
-                    "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess",
-                )
-            )
+            why = "is sent as it is: without + or DEFAULT_COUNTRY its country is a guess"
+            notes.append(FieldNote("user_data.phone", why))
         return result
 
-    if type(value) is not str:
-        if several := _several("phone", value, digest, region, notes):
+    try:
+        several = (
+            [digest(value, region)]
+            if type(value) is str
+            else _several("phone", value, digest, region, notes)
+        )
+        if several:
             wire["ph"] = several
-    elif value:
-        try:
-            wire["ph"] = [digest(value, region)]
-        except Exception as problem:
-            notes.append(note("phone", problem))
+    except Exception as problem:
+        leave_out(notes, "user_data.phone", value, problem)
 
 
 def _put_click_id(
     wire: dict[str, Any], user: UserData, event_time: int, notes: list[FieldNote]
 ) -> None:
-    """Send the cookie, or build it from a click id that is newer or alone."""
+    """Build ``fbc`` from a click id that is newer than the cookie, or alone."""
     try:
-        fbc = text(user.fbc).strip() if user.fbc is not None else ""
-        if click_ids.is_fbc(fbc):
-            wire["fbc"] = fbc
-        elif fbc:
-            notes.append(
-                FieldNote(
-                    "user_data.fbc", "is not of the form fb.<index>.<milliseconds>.<click id>"
-                )
-            )
+        _use_fbclid(wire, text(user.fbclid).strip(), user.fbclid_time, event_time)
     except Exception as problem:
-        notes.append(note("fbc", problem))
-    if user.fbclid is not None:
-        try:
-            _use_fbclid(wire, text(user.fbclid).strip(), user.fbclid_time, event_time)
-        except Exception as problem:
-            notes.append(note("fbclid", problem))
+        leave_out(notes, "user_data.fbclid", user.fbclid, problem)
 
 
 def _use_fbclid(wire: dict[str, Any], fbclid: str, time: object, event_time: int) -> None:
