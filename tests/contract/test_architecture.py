@@ -211,6 +211,7 @@ LAYERS = [
         "_worker",
         "_removing",
         "_scope",
+        "_telling",
     },
     {"_delivery"},
     {"_remembering", "_holding"},

@@ -73,9 +73,10 @@ def test_a_worker_of_its_own_cannot_send_from_memory(outbox):
         configure(settings(outbox, WORKER="external"))
 
 
-def test_neither_importing_nor_configuring_loads_sqlite(path):
+def test_only_who_configures_it_loads_sqlite_and_does_so_at_once(path):
     code = (
         "import sys; from capi_plugins import configure; "
-        f"configure({settings(f'sqlite:///{path}')!r}); assert 'sqlite3' not in sys.modules"
+        f"configure({settings('memory')!r}); assert 'sqlite3' not in sys.modules; "
+        f"configure({settings(f'sqlite:///{path}')!r}); assert 'sqlite3' in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from django.apps import apps
-from django.db import connections, router, transaction
+from django.db import Error, connections, router, transaction
 
 from capi_django.models import WaitingDelivery
 from capi_plugins.settings import Settings
+
+T = TypeVar("T")
 
 
 def database(settings: Settings) -> str:
@@ -73,15 +75,28 @@ def borrowed(alias: str) -> Iterator[None]:
             connection.close()
 
 
-def was_cut(alias: str) -> bool:
-    """Whether the server has ended the connection of this thread: then the next use opens another.
+def once_more_if_cut(alias: str, work: Callable[[], T]) -> T:
+    """Do something, and again where the server had ended the connection of this thread.
 
     Args:
         alias: Name of the database.
+        work: What is done there; not part of a transaction of the host's.
+
+    Raises:
+        Exception: What ``work`` raises, otherwise or again.
     """
+    try:
+        return work()
+    except Error:
+        if not _was_cut(alias):
+            raise
+    return work()
+
+
+def _was_cut(alias: str) -> bool:
     connection = connections[alias]
-    # Never the host's transaction, though it may be over.
-    if connection.in_atomic_block or connection.connection is None:
+    # Never a transaction of the host's: it is over, and only the host may begin another.
+    if connection.in_atomic_block or not connection.autocommit or connection.connection is None:
         return False
     if not connection.errors_occurred or connection.is_usable():
         return False

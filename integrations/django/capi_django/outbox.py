@@ -18,11 +18,11 @@ from collections.abc import Callable, Collection, Sequence
 
 import attrs
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import Error, connections, transaction
+from django.db import connections, transaction
 
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
-from capi_django.database import borrowed, was_cut
+from capi_django.database import borrowed, once_more_if_cut
 from capi_django.held_store import DatabaseHeldStore
 from capi_django.journal import make_journal
 from capi_django.leases import Leases, Write
@@ -138,12 +138,9 @@ class DatabaseOutbox:
         if not deliveries and not withdrawn:
             return Stored()
         try:
-            try:
-                duplicates = self._completed(deliveries, withdrawn)
-            except Error:
-                if not was_cut(self._alias):
-                    raise
-                duplicates = self._completed(deliveries, withdrawn)
+            duplicates = once_more_if_cut(
+                self._alias, lambda: self._completed(deliveries, withdrawn)
+            )
         except Exception as error:
             # What is held of these stays held, and is found to be a duplicate in the end.
             self._owed.update(item.key for item in withdrawn if item.key is not None)
