@@ -88,7 +88,7 @@ def amount(value: object) -> float | None:
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        return value if abs(value) < _LARGEST and math.isfinite(value) else None
+        return value if -_LARGEST < value < _LARGEST else None
     if not isinstance(value, str) or len(value) > _LONGEST_NUMBER:
         return None
     match = _AROUND_NUMBER.fullmatch(value.strip())

@@ -79,6 +79,8 @@ def event_time(message: Message, now: float) -> int:
 
 
 def _moment(value: object) -> int | None:
+    if value is None:
+        return None
     seconds = parse_time(value) if isinstance(value, str | int | float) else None
     return seconds if seconds is not None and seconds >= _EARLIEST else None
 
