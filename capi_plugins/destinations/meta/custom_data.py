@@ -12,7 +12,13 @@ from capi_plugins.destinations.meta.contents import MAX_CONTENTS, read_contents
 from capi_plugins.destinations.meta.custom_fields import CUSTOM_DATA_ENUMS, CUSTOM_DATA_TYPES
 from capi_plugins.destinations.meta.fields import CURRENCIES
 from capi_plugins.destinations.meta.json_values import MAX_KEY, Cleaner, scalar
-from capi_plugins.destinations.meta.members import Readers, known, read_members, reason
+from capi_plugins.destinations.meta.members import (
+    Readers,
+    known,
+    leave_out,
+    read_members,
+    reason,
+)
 from capi_plugins.destinations.meta.scalars import (
     Unusable,
     flag,
@@ -123,16 +129,12 @@ _STORE_DATA: Readers = {
 }
 
 
-def _simple(name: str) -> Callable[[object], Any] | None:
+def _simple(name: str, kind: str) -> Callable[[object], Any] | None:
     if name in _SPECIAL:
         return _SPECIAL[name]
-    if CUSTOM_DATA_TYPES[name] == "enum":
+    if kind == "enum":
         return functools.partial(one_of, CUSTOM_DATA_ENUMS[name])
-    return _SIMPLE.get(CUSTOM_DATA_TYPES[name])
-
-
-def _no_deep(_value: object, _path: str, _notes: Notes) -> Any:
-    raise Unusable("has no reader")
+    return _SIMPLE.get(kind)
 
 
 _DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
@@ -141,9 +143,11 @@ _DEEP: Mapping[str, Callable[[object, str, Notes], Any]] = {
     "object": _read_object,
     "list": _read_json,
 }
-_READERS = {
-    name: (f"custom_data.{name}", _simple(name), _DEEP.get(kind, _no_deep))
-    for name, kind in CUSTOM_DATA_TYPES.items()
+_READERS: Readers = {
+    name: read for name, kind in CUSTOM_DATA_TYPES.items() if (read := _simple(name, kind))
+}
+_DEEP_READERS = {
+    name: _DEEP[kind] for name, kind in CUSTOM_DATA_TYPES.items() if name not in _READERS
 }
 _NO_PROPERTIES = CustomData().properties
 
@@ -158,17 +162,11 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
             sample inside, and only inside nothing unknown is refused.
     """
     wire: dict[str, Any] = {}
-    for name, value in data.__dict__.items():
-        if value is not None and (type(value) is not str or value) and name in _READERS:
-            path, simple, deep = _READERS[name]
-            try:
-                wire[name] = simple(value) if simple else deep(value, path, notes)
-            except Exception as problem:
-                notes.append(FieldNote(path, reason(problem)))
+    _put(wire, data.__dict__, notes)
     if data.properties is not _NO_PROPERTIES and data.properties is not None:
         _put_properties(wire, data.properties, notes)
     if customer_segmentation is not None:
-        _put(wire, "customer_segmentation", customer_segmentation, notes)
+        _put(wire, {"customer_segmentation": customer_segmentation}, notes)
     if "value" in wire and "currency" not in wire:
         # Refused as 2804023, and an amount without a currency is none.
         del wire["value"]
@@ -176,12 +174,18 @@ def build(data: CustomData, notes: Notes, *, customer_segmentation: object) -> d
     return wire
 
 
-def _put(wire: dict[str, Any], name: str, value: object, notes: Notes) -> None:
-    path, simple, deep = _READERS[name]
-    try:
-        wire[name] = simple(value) if simple else deep(value, path, notes)
-    except Exception as problem:
-        notes.append(FieldNote(path, reason(problem)))
+def _put(wire: dict[str, Any], values: Mapping[str, Any], notes: Notes) -> None:
+    """Put the fields that Meta documents; what else there is waits for the custom properties."""
+    for name, value in values.items():
+        if value is None:
+            continue
+        try:
+            if name in _READERS:
+                wire[name] = _READERS[name](value)
+            elif name in _DEEP_READERS and (type(value) is not str or value):
+                wire[name] = _DEEP_READERS[name](value, f"custom_data.{name}", notes)
+        except Exception as problem:
+            leave_out(notes, f"custom_data.{name}", value, problem)
 
 
 def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> None:
@@ -202,8 +206,8 @@ def _put_properties(wire: dict[str, Any], properties: object, notes: Notes) -> N
             continue
         if name in wire:
             continue
-        if name in _READERS:
-            _put(wire, name, value, notes)
+        if name in CUSTOM_DATA_TYPES:
+            _put(wire, {name: value}, notes)
             continue
         try:
             single = type(value) in _SINGLE
