@@ -17,6 +17,7 @@ import sys
 import time
 
 import orjson
+from straight_payload import straight
 
 from capi_plugins.consent import Consent
 from capi_plugins.destinations.meta.destination import MetaDestination
@@ -163,8 +164,10 @@ def our_runs(numbers: range, now: int) -> dict:
     def build(event: Event) -> None:
         destination.payload(event, Consent.GRANTED, now=now)
 
+    assert orjson.loads(straight(events[0], now=now).body) == wire
     return {
         LIMIT: lambda: [floor(wire, texts) for _ in numbers],
+        "the same, written out": lambda: [straight(event, now=now) for event in events],
         OURS: lambda: [build(event) for event in events],
         "capi-plugins, event made too": lambda: [
             build(our_event(number, now)) for number in numbers
