@@ -83,8 +83,9 @@ class Noting:
         noted = [pending for pending in noted if pending.confirmed] + matched
         created, scope.created = scope.created, []
         results: list[Processed] = []
+        holds = self._client.active and self._holding.active
         # Where nothing happens and no page is shown, nobody is looked for.
-        visited = finished is not None and (noted or finished.content_type == "text/html")
+        visited = finished and holds and (noted or finished.content_type == "text/html")
         # First: the click of an earlier page belongs to what happens in this request too.
         over = bool(visited) and self._release(scope)
         try:
@@ -103,24 +104,20 @@ class Noting:
             Whether nothing of that is left to be done.
         """
         try:
-            if self._client.active and self._holding.active:
-                over, scope.released = self._capturing.release(scope.context)
-                scope.set_cookies(
-                    self._client.browser.released_cookies(scope.released, scope.context)
-                )
-                return over
+            over, scope.released = self._capturing.release(scope.context)
+            browser = self._client.browser
+            scope.set_cookies(browser.released_cookies(scope.released, scope.context))
         except Exception as error:
             self._client.failed("deciding about what is held", error)
-        return False
+            return False
+        return over
 
     def _recognise(
         self, scope: RequestScope, processed: Sequence[Processed], *, over: bool
     ) -> None:
         """Give a visitor of whom events are held the cookie by which that is known, or take it."""
         try:
-            if self._client.active and (
-                cookie := self._holding.cookie(scope.context, processed, over=over)
-            ):
+            if cookie := self._holding.cookie(scope.context, processed, over=over):
                 scope.cookies.append(cookie)
         except Exception as error:
             self._client.failed("deciding about what is held", error)

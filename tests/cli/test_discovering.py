@@ -6,6 +6,7 @@ import datetime
 from decimal import Decimal
 from types import SimpleNamespace
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,6 +189,32 @@ def request(name, method="POST", status=302, **roots):
 )
 def test_putting_into_the_cart_is_told_from_taking_out(name, is_adding):
     assert funnel.is_adding(request(name)) is is_adding
+
+
+def test_a_number_of_a_product_says_that_it_is_added_where_the_route_names_no_cart():
+    form = {"quantity": "2"}
+    assert funnel.is_adding(request("shop:add", kwargs={"slug": "mug"}, form=form))
+    assert not funnel.is_adding(request("shop:add", kwargs={"slug": "mug"}, form={"text": "hm"}))
+    assert not funnel.is_adding(request("order-create", json={"product": 3, "quantity": 2}))
+    assert not funnel.is_adding(request("wishlist:add", kwargs={"slug": "mug"}, form=form))
+
+
+def test_a_cart_that_is_made_empty_is_not_proposed_beside_what_is_put_into_it():
+    moments = [
+        request("cart-create", status=201, json={}),
+        request("cart-items:list", status=201, json={"product": 3, "quantity": 2}),
+    ]
+    (added,) = propose(moments, None)
+    assert added.trigger["ROUTE"] == "cart-items:list"
+
+
+def test_an_answer_to_a_script_may_show_a_product():
+    told = Shape(kind="object", fields={"data": look({"id": 3, "title": "Mug", "price": "9.50"})})
+    moment = request("product-detail", "GET", 200, kwargs={"pk": "3"})
+    moment = attrs.evolve(moment, roots={**moment.roots, "response": told})
+    (viewed,) = propose([moment], "EUR")
+    assert viewed.trigger["CUSTOM_DATA"]["content_ids"] == "response.data.id"
+    assert viewed.trigger["CUSTOM_DATA"]["value"] == "response.data.price"
 
 
 def test_a_product_list_is_not_a_product():

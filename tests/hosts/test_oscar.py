@@ -94,9 +94,11 @@ def test_the_configuration_is_what_the_documentation_says():
     assert project == {"host_settings.py", "host_urls.py", "seed.py"}
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_guest_buys(serve, visit, server):
-    shop = serve("oscar", server=server)
+@pytest.mark.parametrize(
+    ("server", "variant"), [*((server, "") for server in SERVERS), ("gunicorn", "atomic")]
+)
+def test_a_guest_buys(serve, visit, server, variant):
+    shop = serve("oscar", server=server, variant=variant)
     guest = visit(shop)
     guest.get("/search/?q=")
     guest.get("/search/?q=dune")
@@ -227,8 +229,12 @@ def register(visitor, email):
     visitor.follow(visitor.post("/accounts/login/", **fields, registration_submit="Register"))
 
 
+@pytest.mark.parametrize("variant", ["", "atomic"])
 @pytest.mark.parametrize("saved", [(EMMA, 2), (DUNE, 1)], ids=["another product", "the same"])
-def test_who_signs_in_in_the_checkout_and_has_a_saved_basket_starts_it_once(shop, visit, saved):
+def test_who_signs_in_in_the_checkout_and_has_a_saved_basket_starts_it_once(
+    serve, visit, saved, variant
+):
+    shop = serve("oscar", variant=variant)
     phone, laptop = visit(shop), visit(shop)
     email = f"saver{saved[1]}@example.com"
     register(phone, email)

@@ -57,8 +57,12 @@ def is_adding(moment: Moment) -> bool:
     said = words(moment)
     if moment.on != "request" or moment.method not in _WRITES or said & TAKE_AWAY:
         return False
-    named = bool(said & CART) and not said & CHECKOUT
-    return named and (bool(said & ADD) or product_of(moment) is not None)
+    adds, product = bool(said & ADD), product_of(moment) is not None
+    if said & CART and not said & CHECKOUT:
+        return adds or product
+    # ``/products/<slug>/add/`` names no cart; how many of it are wanted says enough.
+    elsewhere = said & (CHECKOUT | ORDERING | WISHLIST)
+    return adds and product and not elsewhere and quantity_of(moment) is not None
 
 
 def is_added(moment: Moment) -> bool:

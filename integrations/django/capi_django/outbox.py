@@ -374,9 +374,7 @@ class DatabaseOutbox:
         with borrowed(self._alias):
             return self._rows.drop(keys)
 
-    def forget(
-        self, needles: Sequence[str], *, destination: str | None = None
-    ) -> Sequence[Delivery]:
+    def forget(self, needles: Sequence[str], *, destination: str | None = None) -> list[Delivery]:
         """Remove what holds one of some texts; see ``Outbox.forget``."""
         removed = self._overflow.forget(needles, destination=destination)
         with borrowed(self._alias):

@@ -5,7 +5,7 @@ import os
 import oscar
 from oscar.defaults import *  # noqa: F403
 from plain import *  # noqa: F403
-from plain import LOGGING, MIDDLEWARE, TEMPLATES
+from plain import DATABASES, LOGGING, MIDDLEWARE, TEMPLATES
 
 INSTALLED_APPS = list(oscar.INSTALLED_APPS)
 MIDDLEWARE = [
@@ -34,6 +34,8 @@ OSCAR_ORDER_STATUS_PIPELINE = {
     "Cancelled": (),
 }
 
+if os.environ.get("HOST_VARIANT") == "atomic":
+    DATABASES["default"]["ATOMIC_REQUESTS"] = True
 if os.environ.get("HOST_VARIANT") == "american":
     INSTALLED_APPS[INSTALLED_APPS.index("oscar.apps.partner.apps.PartnerConfig")] = (
         "american.partner.apps.PartnerConfig"
