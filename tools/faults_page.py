@@ -41,20 +41,32 @@ how many processes were killed, how many events were promised, lost and sent twi
 second copies are not explained by a killed sender. A web worker that found its file busy for more
 than 50 ms has its event in memory, and so promises nothing; those are counted by themselves.
 
-Some tests are milder than the worst that production has, so that all of them take minutes:
+Some tests are milder than the worst that production has, so that all of them take minutes, and so
+that a busy machine fails none:
 
 - A3, B15: kills for seconds, a dozen rounds of it. `make storm` does as many as it is told.
 - A6: the sender stands still for ten seconds, and for thirty in `make storm`.
-- B3: the file is held for a second or two, twenty times as long as a request waits for it.
-- B9: file systems of other machines cannot be mounted in a test. Their type is given.
+- A7, A8: twelve seconds more than promised are allowed for the end of a server, because others use
+  the machine. The answer that never comes would take a minute.
+- A12: half of the children have captured their event within a tenth of a second, all of them within
+  five.
+- B3: the file is held for ten seconds while visitors come, and for a second or two elsewhere.
+- B9, B10: file systems of other machines cannot be mounted in a test, and nobody gives files away.
+  The type and the user are given.
+- B17: 300 events are taken by four senders.
+- B18: the sweep runs every half second instead of every minute.
 - C1, C10, C15, C20: the hours of an outage pass on a clock that the test moves, and 2,000 events
   wait instead of 50,000.
 - C2, C3, C21: `TIMEOUT` is a few seconds, and a slow answer takes half a second.
-- C6: the look-up that never returns is Python's own function, replaced.
-- D3: the outbox is full for as long as the events take to come, not for a minute. What capturing
-  costs then is measured as time of the processor.
-- D7: what is looked at is that nothing is captured in the thread of the event loop, not how long
-  the loop waits.
+- D3, D4: what capturing costs is measured as time of the processor; 50 ms of it are allowed for one
+  event of 50 MB.
+- D7: the loop may stand still for a quarter of a second, or for three times as long as without the
+  package: other programs stop it for as long.
+- D8: other greenlets run; how long they wait for a commit is not held to a number.
+- D9: of the tables in a database there is no earlier version yet, of the file there is.
+
+A full disk, a file system that is read-only and a name service that is silent are made by who is
+root; these tests are skipped for others.
 
 This page is made from the tests by `python tools/faults_page.py`.
 """

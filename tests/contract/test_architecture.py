@@ -201,7 +201,7 @@ LAYERS = [
     },
     {"_discovery", "_implementation", "_plugins", "_triggers", "_retry"},
     {"_subjects"},
-    {"_once"},
+    {"_once", "_telling"},
     {
         "_pipeline",
         "_browser",

@@ -220,3 +220,37 @@ def test_processes_whose_clock_jumps_go_on_where_they_were(run_shop, sandbox, tm
     assert rest.end() == 0
     assert [found.payload["event_id"] for found in sandbox.events if found.duplicate] == []
     assert sandbox.refused == []
+
+
+@pytest.mark.fault("D1")
+def test_a_clock_that_begins_in_1970_and_jumps_to_today_stops_nothing(
+    run_shop, sandbox, tmp_path, until
+):
+    """The clock of a machine stands in 1970 when a process starts, captures events and cannot send
+    them, and jumps to today.
+
+    What happens from then on arrives within seconds, once each. What was captured before has a time
+    that nobody can know, and becomes a dead letter.
+    """
+    sandbox.inject(Fault.server_error(times=3))
+    clock = WallClock(tmp_path)
+    clock.set(int(-time.time()) + 600)
+    shop = run_shop(environ=clock.environ.items())
+    until(lambda: len(shop.promised()) > 5)
+    until(lambda: len(sandbox.requests) >= 1)
+    clock.set(0)
+    jumped = time.monotonic()
+    early = len(shop.promised())
+    until(lambda: len(shop.promised()) > early + 20)
+    until(lambda: shop.promised()[early + 20] in sent(sandbox))
+    assert time.monotonic() - jumped < 30
+    assert shop.end() == 0
+    late = shop.promised()[early + 5 :]
+    rest = run_shop(per_second=1)
+    until(lambda: set(late) <= set(sent(sandbox)))
+    assert rest.end() == 0
+    assert not any(found.duplicate for found in sandbox.events)
+
+
+def sent(sandbox):
+    return [found.payload["event_id"] for found in sandbox.accepted()]

@@ -158,7 +158,7 @@ def test_an_app_that_is_set_up_twice_sends_once(sandbox, box):
     assert len(sandbox.accepted("Lead")) == len(sandbox.events) == 2
 
 
-SHOP = """
+FLASK_SHOP = """
 import json, os
 import flask
 from capi_flask import Capi
@@ -173,11 +173,42 @@ def order(number):
         "Purchase", event_id=number, custom_data={"value": 5, "currency": "EUR"})
     return number
 """
+DJANGO_SHOP = """
+import json, os, sys
+from django.conf import settings
+from django.core.management import execute_from_command_line
+from django.http import HttpResponse
+from django.urls import path
+
+settings.configure(
+    DEBUG=True, SECRET_KEY="shop", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__,
+    INSTALLED_APPS=["capi_django"], MIDDLEWARE=["capi_django.middleware.CapiMiddleware"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    CAPI=json.loads(os.environ["SHOP_CAPI"]),
+)
+
+def order(request, number):
+    import capi_django
+    capi_django.track("Purchase", event_id=number, custom_data={"value": 5, "currency": "EUR"})
+    return HttpResponse(number)
+
+urlpatterns = [path("order/<str:number>/", order)]
+"""
+RUN = """
+if __name__ == "__main__":
+    execute_from_command_line(sys.argv)
+"""
+CHANGED = {
+    "flask": "\n\n@app.get('/changed/')\ndef changed():\n    return 'yes'\n",
+    "django": "urlpatterns += [path('changed/', lambda request: HttpResponse('yes'))]\n",
+}
 
 
 @pytest.mark.fault("A19")
-def test_flasks_reloader_leaves_one_sender(sandbox, box, tmp_path, until):
-    """Flask's development server runs with its reloader, and the code changes under its hands.
+@pytest.mark.parametrize("framework", ["flask", "django"])
+def test_a_reloader_leaves_one_sender(framework, sandbox, box, tmp_path, until):
+    """The development server of Flask, or of Django, runs with its reloader, and the code changes
+    under its hands.
 
     Events before and after arrive, once each; the process that only watches sends nothing.
     """
@@ -187,16 +218,20 @@ def test_flasks_reloader_leaves_one_sender(sandbox, box, tmp_path, until):
     from tests.faults.serving import Server
 
     code = tmp_path / "changing.py"
-    code.write_text(SHOP)
+    shop, end = (FLASK_SHOP, "") if framework == "flask" else (DJANGO_SHOP, RUN)
+    code.write_text(shop + end)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     wanted = {**settings(sandbox.url, box), "PAGE_VIEW": False}
-    log = tmp_path / "flask.log"
+    started = {
+        "flask": ["-m", "flask", "--app", "changing", "run", "--reload", "--port", str(port)],
+        "django": ["changing.py", "runserver", str(port)],
+    }[framework]
+    log = tmp_path / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "changing", "run", "--reload",
-             "--port", str(port)],
+            [sys.executable, *started],
             cwd=tmp_path,
             env={**os.environ, "SHOP_CAPI": json.dumps(wanted), "PYTHONPATH": str(tmp_path)},
             stdout=out, stderr=out, start_new_session=True,
@@ -207,7 +242,7 @@ def test_flasks_reloader_leaves_one_sender(sandbox, box, tmp_path, until):
         server.wait_until_it_answers()
         customers = Customers(server)
         customers.come(3)
-        code.write_text(SHOP + "\n\n@app.get('/changed/')\ndef changed():\n    return 'yes'\n")
+        code.write_text(shop + CHANGED[framework] + end)
         until(lambda: answers(server, "/changed/") == 200, 40)
         customers.come(3)
         sandbox.wait_for(6)

@@ -57,7 +57,8 @@ def test_a_command_of_django_may_fork(sandbox, box, databases):
     """
     wanted = {"OUTBOX": f"sqlite:///{box}"}
     done = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", COMMAND],
+        # From 3.12 on Python warns of every fork beside threads.
+        [sys.executable, "-W", "ignore:This process", "manage.py", "shell", "-c", COMMAND],
         cwd=examples() / "django_shop",
         # Whether the shopper agreed is not known in a command.
         env={**environment("django", databases("django"), sandbox.url, wanted), "SHOP_AGREED": "1"},

@@ -148,15 +148,13 @@ class DatabaseOutbox:
         self._overflow.trouble.is_over()
         return Stored(duplicates=tuple(duplicates))
 
-    def _completed(
-        self, deliveries: Sequence[Delivery], withdrawn: Sequence[Delivery]
-    ) -> list[Delivery]:
+    def _completed(self, final: Sequence[Delivery], gone: Sequence[Delivery]) -> list[Delivery]:
         with borrowed(self._alias):
             self._reach.ready()
             connection = connections[self._alias]
             inside = connection.in_atomic_block or not connection.get_autocommit()
             with transaction.atomic(using=self._alias):
-                return self._complete(deliveries, withdrawn, inside=inside)
+                return self._complete(final, gone, inside=inside)
 
     def _refused(self, deliveries: Sequence[Delivery], error: Exception) -> Stored:
         kept = _new(deliveries)
@@ -165,7 +163,7 @@ class DatabaseOutbox:
             stored = self._overflow.put(kept)
         else:
             stored = self._overflow.put(kept, self._reach.trouble(error))
-        names = {id(copy): item for copy, item in zip(kept, deliveries, strict=True)}
+        names = dict(zip(map(id, kept), deliveries, strict=True))
         return Stored(
             refused=[names[id(item)] for item in stored.refused],
             duplicates=[names[id(item)] for item in stored.duplicates],
