@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from capi_plugins._subjects import Subject, is_random
 from capi_plugins.context_store import key_of
+from capi_plugins.event_data import changed
 from capi_plugins.events import Event, is_empty
 
 VISIT = 1800
@@ -39,7 +38,7 @@ def once_a_visit(event: Event, visitor: Mapping[str, str]) -> Event:
     if who is None or not what or not is_random(event.event_id):
         return event
     digest = key_of("visit", who, what, event.event_time // VISIT)
-    return attrs.evolve(event, event_id=f"{event.event_name}.{digest}")
+    return changed(event, {"event_id": f"{event.event_name}.{digest}"})
 
 
 def is_told_twice(event: Event, subject: Subject, others: Sequence[tuple[Event, Subject]]) -> bool:
