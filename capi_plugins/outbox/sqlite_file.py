@@ -28,14 +28,15 @@ from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.patience import Patience
 from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, Turn, pause
 from capi_plugins.outbox.sqlite_place import SqlitePlace, place_problems
+from capi_plugins.outbox.sqlite_presence import SUFFIXES, Presence
 from capi_plugins.outbox.sqlite_salvage import salvaged
 
 _log = logging.getLogger("capi_plugins.outbox")
 APPLICATION_ID = 0x43415049  # "CAPI"
 SCHEMA_VERSION = 1
 REOPEN = 30.0
-_SUFFIXES = ("", "-wal", "-shm")
-_PAGE = 4096
+# Every commit writes whole pages to the log: a row or two and a key of each index.
+_PAGE = 1024
 _CLOSE_BUDGET = 1.0
 _SALVAGE_BUDGET = 10.0
 _MOMENT = 0.01
@@ -67,13 +68,13 @@ class Door:
 
     def __init__(self, place: SqlitePlace, locks: FileLocks) -> None:
         self._place = place
-        self._files = tuple(f"{place.path}{suffix}" for suffix in _SUFFIXES)
         self._locks = locks
         self._pid = os.getpid()
         self._mutex = Turn()
         self._patience = Patience()
+        self._deadline = 0.0  # of the turn that is being taken
         self._connection: sqlite3.Connection | None = None
-        self._inodes: tuple[int, ...] = ()
+        self._presence = Presence(place.path)
         self._suspect = False
         self._opened = False
         self._closed_until = 0.0
@@ -81,8 +82,9 @@ class Door:
         self._forking: int | None = None
         _doors[id(self)] = self
 
-    @contextlib.contextmanager
-    def reading(self, budget: float | None) -> Iterator[sqlite3.Connection]:
+    def reading(
+        self, budget: float | None
+    ) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """Read; every statement sees what was committed before it.
 
         Args:
@@ -92,8 +94,7 @@ class Door:
         Raises:
             Unavailable: The file cannot be used now.
         """
-        with self._asked_for(budget) as seconds, self._turn(max(seconds, _MOMENT)) as connection:
-            yield connection
+        return self._turn(budget, at_least=_MOMENT)
 
     @contextlib.contextmanager
     def writing(self, budget: float | None) -> Iterator[sqlite3.Connection]:
@@ -106,28 +107,16 @@ class Door:
         Raises:
             Unavailable: The file cannot be used now.
         """
-        with self._asked_for(budget) as seconds:
-            deadline = time.monotonic() + seconds
-            with self._turn(seconds) as connection:
-                try:
-                    _begin(connection, deadline)
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    with contextlib.suppress(sqlite3.Error):
-                        connection.rollback()
-                    raise
+        with self._turn(budget) as connection:
+            try:
+                _begin(connection, self._deadline)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.rollback()
+                raise
         self._patience.rewarded()
-
-    @contextlib.contextmanager
-    def _asked_for(self, budget: float | None) -> Iterator[float]:
-        """Return the seconds to wait; note when it was a request that waited in vain."""
-        try:
-            yield self._patience.left() if budget is None else budget
-        except Unavailable as error:
-            if budget is None and error.passing:
-                self._patience.in_vain()
-            raise
 
     def close(self) -> None:
         """Close the connection, unless a thread is busy with it; the next use opens another."""
@@ -141,20 +130,27 @@ class Door:
     # ------------------------------------------------------------------ a turn
 
     @contextlib.contextmanager
-    def _turn(self, budget: float) -> Iterator[sqlite3.Connection]:
+    def _turn(self, budget: float | None, *, at_least: float = 0.0) -> Iterator[sqlite3.Connection]:
         """Be the only thread at the connection; what SQLite and the system say is translated."""
-        deadline = time.monotonic() + budget
-        if not self._mutex.acquire(timeout=budget):
-            raise Unavailable("it is busy", passing=True)
+        seconds = max(self._patience.left() if budget is None else budget, at_least)
+        deadline = time.monotonic() + seconds
         try:
-            yield self._ready(deadline)
-        except sqlite3.Error as error:
-            raise self._translated(error) from None
-        except OSError as error:
-            self._drop()
-            raise self._shut(error.strerror or type(error).__name__) from None
-        finally:
-            self._mutex.release()
+            if not self._mutex.acquire(timeout=seconds):
+                raise Unavailable("it is busy", passing=True)  # noqa: TRY301 - it is noted below
+            try:
+                self._deadline = deadline
+                yield self._ready(deadline)
+            except sqlite3.Error as error:
+                raise self._translated(error) from None
+            except OSError as error:
+                self._drop()
+                raise self._shut(error.strerror or type(error).__name__) from None
+            finally:
+                self._mutex.release()
+        except Unavailable as error:
+            if budget is None and error.passing:
+                self._patience.in_vain()
+            raise
 
     def _translated(self, error: sqlite3.Error) -> Unavailable:
         code = _code(error)
@@ -162,7 +158,7 @@ class Door:
             return Unavailable("it is locked by another process", passing=True)
         if code == sqlite3.SQLITE_FULL:
             return Unavailable("the disk or the file is full", full=True)
-        moved = self._inodes and self._inodes != self._look()
+        moved = self._presence.noted and not self._presence.lasts()
         self._drop()
         if moved:
             return Unavailable("it was replaced by another file", passing=True)
@@ -182,7 +178,7 @@ class Door:
         if time.monotonic() < self._closed_until:
             raise Unavailable(self._problem)
         if self._connection is not None:
-            if self._inodes and self._inodes == self._look():
+            if self._presence.lasts():
                 return self._connection
             self._drop_all()
             _log.error("outbox %s was replaced by another file", self._place.path.name)
@@ -202,7 +198,7 @@ class Door:
             self._suspect = False
             self._opened = True
         _doors[id(self)] = self
-        self._inodes = self._look()
+        self._presence.note()
         if aside is not None:
             # In a thread: a request cannot wait for it. At the end of an interpreter there is none.
             started(self._salvage, "capi-salvage", aside)
@@ -219,17 +215,6 @@ class Door:
             _log.error("outbox %s: salvage ended: %s", self._place.path.name, error.problem)
         if count:
             _log.warning("outbox %s: deliveries saved: %d", self._place.path.name, count)
-
-    def _look(self) -> tuple[int, ...]:
-        """Return which files stand at the path.
-
-        A log that was deleted loses what is written, and without the one index that all processes
-        share they overwrite each other's.
-        """
-        try:
-            return tuple([os.stat(path).st_ino for path in self._files])  # noqa: PTH116
-        except FileNotFoundError:
-            return ()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -332,12 +317,15 @@ def _set_up(connection: sqlite3.Connection, place: SqlitePlace, *, anew: bool) -
         raise _Foreign("it belongs to another program: name a file of its own for the outbox")
     if version > SCHEMA_VERSION:
         raise _Foreign("a newer version of capi-plugins has written it: update this process")
+    if empty:
+        run(f"PRAGMA page_size = {_PAGE}")
     if run("PRAGMA journal_mode").fetchone()[0] != "wal":
         run("PRAGMA journal_mode = WAL")
     run("PRAGMA wal_autocheckpoint = 0")
     run(f"PRAGMA synchronous = {'FULL' if place.power_safe else 'NORMAL'}")
     run("PRAGMA secure_delete = ON")
-    run(f"PRAGMA max_page_count = {place.max_bytes // _PAGE}")
+    page = run("PRAGMA page_size").fetchone()[0]
+    run(f"PRAGMA max_page_count = {place.max_bytes // page}")
     if empty:
         connection.executescript(
             f"BEGIN IMMEDIATE; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
@@ -360,7 +348,7 @@ def _set_aside_if_damaged(path: Path) -> Path | None:
             raise
     aside = f"{path}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
     # The log's name is the file's name and a suffix, so that the pair can still be opened.
-    for suffix in _SUFFIXES:
+    for suffix in SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{aside}{suffix}")  # noqa: PTH104
     _log.error(

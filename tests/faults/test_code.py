@@ -153,7 +153,8 @@ def test_connections_are_set_up_as_measured(open_outbox):
                 name: connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in (
                     "journal_mode", "synchronous", "wal_autocheckpoint", "secure_delete",
-                    "trusted_schema", "max_page_count", "busy_timeout", "application_id",
+                    "trusted_schema", "page_size", "max_page_count", "busy_timeout",
+                    "application_id",
                 )
             }  # fmt: skip
         assert found == {
@@ -162,7 +163,8 @@ def test_connections_are_set_up_as_measured(open_outbox):
             "wal_autocheckpoint": 0,
             "secure_delete": 1,
             "trusted_schema": 0,
-            "max_page_count": 2000,
+            "page_size": 1024,
+            "max_page_count": 8000,
             "busy_timeout": 0,
             "application_id": int.from_bytes(b"CAPI"),
         }
