@@ -213,6 +213,10 @@ def redacted_path(path: str) -> str:
 
 
 def _redacted(value: Any, *, shown: bool) -> Any:
+    if isinstance(value, str):
+        if shown:
+            return value
+        return value[:SHORT] if _HASH.fullmatch(value) else _HIDDEN
     if isinstance(value, dict):
         return {
             name: _redacted(item, shown=name in _SHOP or name in _PLAIN)
@@ -222,6 +226,4 @@ def _redacted(value: Any, *, shown: bool) -> Any:
         }
     if isinstance(value, list):
         return [_redacted(item, shown=shown) for item in value]
-    if isinstance(value, str) and not shown:
-        return value[:SHORT] if _HASH.fullmatch(value) else _HIDDEN
     return value

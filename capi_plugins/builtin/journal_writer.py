@@ -39,18 +39,19 @@ class BackgroundWriter:
         self._closing = threading.Event()
         self._pid = os.getpid()
 
-    def add(self, item: Any, *, browsing: bool) -> None:
-        """Have something written soon, if there is room.
+    def add(self, items: Sequence[Any], *, browsing: bool) -> None:
+        """Have things written soon, as many as there is room for.
 
         Args:
-            item: What ``write`` gets.
-            browsing: Whether it must leave room for others.
+            items: What ``write`` gets.
+            browsing: Whether they must leave room for others.
         """
         if self._pid != os.getpid():
             self._anew()
-        if len(self._items) >= (MOST_WAITING // 2 if browsing else MOST_WAITING):
+        room = (MOST_WAITING // 2 if browsing else MOST_WAITING) - len(self._items)
+        if room <= 0 or not items:
             return
-        self._items.append(item)
+        self._items.extend(items[:room])
         if not self._awake:
             self._wake()
 

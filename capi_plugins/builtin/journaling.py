@@ -138,19 +138,34 @@ class Journaling:
     def _settled(
         self, sender: Any, deliveries: Sequence[Delivery], said: Mapping[str, Any]
     ) -> None:
-        for each in deliveries:
-            self._note(sender, each.event_name, functools.partial(_settled, each, said))
+        if not self._listens(sender):
+            return
+        now = time.time()
+        for browsing in (False, True):
+            noted = [
+                (now, browsing, functools.partial(_settled, each, said))
+                for each in deliveries
+                if (each.event_name in BROWSING) is browsing
+            ]
+            self._writer.add(noted, browsing=browsing)
 
     def _note(self, sender: Any, event_name: str, make: Make) -> None:
+        if self._listens(sender):
+            browsing = event_name in BROWSING
+            self._writer.add([(time.time(), browsing, make)], browsing=browsing)
+
+    def _listens(self, sender: Any) -> bool:
+        """Whether what a client tells is to be written down."""
+        pid = os.getpid()
+        if self._journal is None and self._pid == pid:
+            return False
         mine = getattr(sender, "settings", None) is self._settings
         if not mine or diversion.current() is not None:
-            return
-        if self._pid != os.getpid():
-            self._pid, self._journal = os.getpid(), None
+            return False
+        if self._pid != pid:
+            self._pid, self._journal = pid, None
             self._journal = journal_of(sender)
-        if self._journal is not None:
-            browsing = event_name in BROWSING
-            self._writer.add((time.time(), browsing, make), browsing=browsing)
+        return self._journal is not None
 
     # ------------------------------------------------------------------ in the writer's thread
 

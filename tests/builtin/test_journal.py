@@ -252,14 +252,14 @@ def test_a_disk_that_hangs_stops_nobody_and_fills_no_memory(monkeypatch):
 
     monkeypatch.setattr("capi_plugins.builtin.journal_writer.PAUSE", 0.0)
     writer = BackgroundWriter(write)
-    writer.add("first", browsing=False)
+    writer.add(["first"], browsing=False)
     until(lambda: not writer._items)
     before = time.monotonic()
     for number in range(MOST_WAITING * 2):
-        writer.add(number, browsing=True)
+        writer.add([number], browsing=True)
     assert len(writer._items) == MOST_WAITING // 2
     for number in range(MOST_WAITING * 2):
-        writer.add(number, browsing=False)
+        writer.add([number], browsing=False)
     assert len(writer._items) == MOST_WAITING
     assert time.monotonic() - before < 10
     hanging.set()
@@ -276,11 +276,11 @@ def test_a_forked_child_writes_its_own_lines_and_none_of_its_parent(tmp_path):
             file.writelines(f"{os.getpid()} {item}\n" for item in items)
 
     writer = BackgroundWriter(write)
-    writer.add("parent", browsing=False)
+    writer.add(["parent"], browsing=False)
     child = os.fork()
     if child == 0:
         try:
-            writer.add("child", browsing=False)
+            writer.add(["child"], browsing=False)
             writer.close()
         finally:
             os._exit(0)
