@@ -25,7 +25,7 @@ _SMALLER_AFTER = 4
 _FIRST = 0.0
 PACE = 0.1
 """Least seconds from batch to batch while what waited for a destination to recover is sent."""
-GATHER = 0.05
+GATHER = 0.2
 """Least seconds from request to request where less waits than one request may hold."""
 LOOK = 5.0
 """How often a stopped destination's configuration is looked at, seconds."""

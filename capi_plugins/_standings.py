@@ -37,10 +37,7 @@ class Standings:
                 stopped there is nothing to wait for.
             now: Seconds since the epoch.
         """
-        known = self._stopped(name, destination)
-        until = known and known.stopped_until
-        # Later than that, and the clock was set back since.
-        return until if until and until <= now + STOPPED else 0.0
+        return _held_until(self._stopped(name, destination), now)
 
     def turn(self, name: str, destination: Destination | None, *, now: float) -> float:
         """Ask for a turn to send; when to ask again, not after ``now``: at once.
@@ -52,8 +49,8 @@ class Standings:
             destination: The destination.
             now: Seconds since the epoch.
         """
-        until = self.held_until(name, destination, now=now)
         known = self._stopped(name, destination)
+        until = _held_until(known, now)
         if until > now or known is None or self._board is None:
             return until
         try:
@@ -153,6 +150,12 @@ class Standings:
             except Exception as error:
                 # Others find out for themselves; sending goes on.
                 _log.debug("the noticeboard cannot be written: %s", type(error).__name__)
+
+
+def _held_until(known: Standing | None, now: float) -> float:
+    until = known and known.stopped_until
+    # Later than that, and the clock was set back since.
+    return until if until and until <= now + STOPPED else 0.0
 
 
 def _is_failing(known: Standing) -> bool:
