@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import uuid
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -80,7 +80,7 @@ class Rows:
     def admit(self, identities: Iterable[str], now: float) -> set[str]:
         """Remember identities; return those that are new. Belongs into a short transaction."""
         wanted = sorted(set(identities))  # in order, so that two of these do not deadlock
-        me = uuid.uuid4().hex
+        me = secrets.token_hex(16)
         new: set[str] = set()
         for chunk in _chunks(wanted):
             if self._see.run([(item, now, me) for item in chunk]) == len(chunk):
