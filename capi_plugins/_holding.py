@@ -14,7 +14,7 @@ import attrs
 
 from capi_plugins._pipeline import Processed
 from capi_plugins._telling import Telling
-from capi_plugins._visitors import VISIT, holder_keys, new_visit, visitor_keys
+from capi_plugins._visitors import VISIT, holder_keys, look_of, new_visit, visitor_keys
 from capi_plugins.browser import Cookie
 from capi_plugins.consent import Consent
 from capi_plugins.context import RequestContext
@@ -30,8 +30,6 @@ _PRUNE_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 60.0
 _MOST_ASKED = 4_096
 _REST_AFTER_TROUBLE = 1.0
-# Somebody looks at a page: what a plugin is asked about that decides by the event.
-_ANY_EVENT = "PageView"
 _TOO_MANY = "no consent (nothing was decided, and newer events needed the room)"
 _NOT_STORED = "no consent (nothing was decided, and what is held cannot be stored now)"
 
@@ -120,7 +118,7 @@ class Holding:
         return owner is Owner.SHOPPER
 
     def _answers(self, context: RequestContext) -> set[Consent | None]:
-        event = Event(event_name=_ANY_EVENT, user_data=context.user)
+        event = look_of(context)
         # Without destinations in the settings a plugin knows them, and nobody all their names.
         names = list(self._client.destinations) or [""]
         return {self._client.plugins.consent(event, context, name)[0] for name in names}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from capi_plugins._plugins import Plugins
-from capi_plugins._visitors import holder_keys
+from capi_plugins._visitors import holder_keys, look_of
 from capi_plugins.consent import Consent
 from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Payload
@@ -98,7 +98,7 @@ class Pipeline:
             context: The visitor's request.
             name: Name of the destination.
         """
-        consent, _ = self._consent(Event(event_name="PageView"), context, name)
+        consent, _ = self._consent(look_of(context), context, name)
         return consent in (Consent.GRANTED, Consent.LIMITED)
 
     def visitor(self, context: RequestContext) -> list[Processed]:

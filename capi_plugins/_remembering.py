@@ -15,7 +15,7 @@ import attrs
 from capi_plugins._once import LOOKS, once_a_visit
 from capi_plugins._subjects import Subject, subject_of_event
 from capi_plugins._telling import Telling
-from capi_plugins._visitors import user_keys, visitor_keys
+from capi_plugins._visitors import look_of, user_keys, visitor_keys
 from capi_plugins.builtin.request_data import browser_data, without_secrets
 from capi_plugins.consent import Consent, strictest
 from capi_plugins.context import RequestContext
@@ -31,8 +31,6 @@ _MOST_KNOWN = 4_096
 _MOST_URL = 1_024
 _REFUSAL_KNOWN = 60.0
 _REST_AFTER_TROUBLE = 1.0
-# Somebody looks at a page: what a plugin is asked about that decides by the event.
-_ANY_EVENT = "PageView"
 
 
 class Remembering:
@@ -87,6 +85,8 @@ class Remembering:
         keys = [] if subject.fresh else list(subject.known_as)
         if owner is not Owner.SHOPPER:
             keys += user_keys(event.user_data.external_id)
+        elif not keys:
+            return context
         found = self._find(keys)
         main = next((found[key] for key in keys if key in found), None)
         if main is None and owner is not Owner.SHOPPER:
@@ -161,12 +161,20 @@ class Remembering:
         about = {key for subject in subjects for key in subject.known_as} - fresh
         if not (visitor or fresh or about):
             return
-        decided = self._decisions(Event(event_name=_ANY_EVENT, user_data=context.user), context)
+        decided = self._decisions(look_of(context), context)
+        refused = Consent.DENIED in decided.values()
+        keys = [
+            key
+            for kind, key in visitor.items()
+            # What was said of a browser once may be the contrary by now.
+            if kind != "fbp" or fresh or about or refused or key in self._known
+        ]
+        if not (keys or fresh or about):
+            return
         told = self._told(context, decided, visitor)
         if told is None:
             return
-        refused = Consent.DENIED in decided.values()
-        changed = self._changed(told, with_browser=bool(fresh or about or refused))
+        changed = self._changed(told, keys)
         if refused and changed:
             changed = self._withdrawn(told, context, changed)
         if not (changed or fresh or about):
@@ -259,14 +267,8 @@ class Remembering:
             visitor=visitor,
         )
 
-    def _changed(self, told: ShopperContext, *, with_browser: bool) -> list[str]:
+    def _changed(self, told: ShopperContext, keys: Iterable[str]) -> list[str]:
         """Choose the keys of the visitor under which something new is to be kept."""
-        keys = [
-            key
-            for kind, key in told.visitor.items()
-            # What was said of a browser once may be the contrary by now.
-            if kind != "fbp" or with_browser or key in self._known
-        ]
         now = _fingerprint(told)
         # Another process may have kept that the visitor agreed in the meantime.
         refused = Consent.DENIED in told.consents.values()

@@ -12,12 +12,12 @@ import attrs
 from capi_plugins._paths import NOWHERE, Lookup, resolve, walk
 from capi_plugins._triggers import Trigger
 from capi_plugins.context_store import Identify, Row, key_of
+from capi_plugins.event_data import NOBODY
 from capi_plugins.events import Event, UserData
 
 _RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST = 200
 _IDENTIFYING = ("external_id", "email", "phone")
-_NOBODY = UserData()
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -34,7 +34,7 @@ class Subject:
 
     rows: tuple[Row, ...] = ()
     others: tuple[str, ...] = ()
-    user: UserData = attrs.field(default=_NOBODY, repr=False)
+    user: UserData = attrs.field(default=NOBODY, repr=False)
     trigger: str | None = None
     fresh: bool = False
 
@@ -74,7 +74,7 @@ def subject_of(
             others += [key_of("value", value), key_of("session", value)]
     known = [name for name in _IDENTIFYING if name in trigger.user_data]
     found = {name: trigger.user_data[name].find(offer, []) for name in known}
-    user = UserData(**found) if found else _NOBODY
+    user = UserData(**found) if found else NOBODY
     return Subject(
         rows=tuple(rows), others=tuple(others), user=user, trigger=trigger.where, fresh=fresh
     )

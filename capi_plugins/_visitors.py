@@ -7,6 +7,7 @@ import secrets
 
 from capi_plugins.context import RequestContext
 from capi_plugins.context_store import key_of
+from capi_plugins.events import Event
 
 VISIT = "capi_visit"
 """Name of the cookie of a visitor whose events are held and whom nothing else tells from others."""
@@ -14,6 +15,15 @@ _VISIT_VALUE = re.compile(r"[0-9a-f]{32}")
 _LONGEST_SESSION_KEY = 128
 # A session is made anew when somebody signs in, and a user has several browsers.
 _LASTING_FIRST = ("visit", "fbp", "session", "user")
+
+
+def look_of(context: RequestContext) -> Event:
+    """Make the event that plugins are asked about where none has happened: a look at the page.
+
+    Args:
+        context: The visitor's request.
+    """
+    return Event(event_name="PageView", user_data=context.user)
 
 
 def user_keys(external_id: object) -> list[str]:

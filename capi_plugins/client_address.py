@@ -119,12 +119,12 @@ def parse_address(text: str) -> _Address | None:
     if ":" in text and (match := _BRACKETED.fullmatch(text) or _WITH_PORT_4.fullmatch(text)):
         text = match[1]
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        if ":" not in text:
+            return ipaddress.IPv4Address(text.partition("%")[0])
+        address = ipaddress.IPv6Address(text.partition("%")[0])
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    return address.ipv4_mapped or address
 
 
 def parse_networks(text: str) -> tuple[_Network, ...]:

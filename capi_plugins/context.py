@@ -8,6 +8,7 @@ from types import MappingProxyType
 import attrs
 
 from capi_plugins.consent import Consent
+from capi_plugins.event_data import NOBODY
 from capi_plugins.events import UserData
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -45,7 +46,7 @@ class RequestContext:
     cookies: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
     headers: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
     query: Mapping[str, str] = attrs.field(default=_NOTHING, repr=False)
-    user: UserData = attrs.field(default=UserData(), repr=False)
+    user: UserData = attrs.field(default=NOBODY, repr=False)
     is_staff: bool | None = None
     session_key: str | None = attrs.field(default=None, repr=False)
     received_at: float | None = None

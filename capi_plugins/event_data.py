@@ -27,6 +27,7 @@ Flag = bool | int | None
 
 _MOST_PROPERTIES = 1000
 _NO_PROPERTIES: Mapping[str, Any] = MappingProxyType({})
+_SIZED = (str, Sequence, Mapping)
 
 
 @attrs.frozen
@@ -143,7 +144,9 @@ def changed(value: T, changes: Mapping[str, Any]) -> T:
 
 def is_empty(value: object) -> bool:
     """Whether a field holds nothing: None, or an empty string, list or mapping."""
-    return value is None or (isinstance(value, str | Sequence | Mapping) and not value)
+    if type(value) is str:
+        return not value
+    return value is None or (isinstance(value, _SIZED) and not value)
 
 
 @keeping_what_is_given
@@ -198,6 +201,10 @@ class UserData(_Fields):
     fbc: str | None = _private()
     fbclid: str | None = _private()
     fbclid_time: int | float | str | None = _private()
+
+
+NOBODY = UserData()
+"""Whom nothing is known of."""
 
 
 @keeping_what_is_given

@@ -12,6 +12,7 @@ import attrs
 
 from capi_plugins.consent import Consent
 from capi_plugins.event_data import (
+    NOBODY,
     AppData,
     Content,
     CustomData,
@@ -92,8 +93,8 @@ def parse_time(value: object) -> int | None:
 
 
 def _event_name(value: object) -> str:
-    if isinstance(value, str) and value.strip():
-        return value.strip()
+    if isinstance(value, str) and (name := value.strip()):
+        return name
     raise InvalidEvent("event_name is missing: an event needs a name such as 'Purchase'")
 
 
@@ -176,7 +177,7 @@ class Event:
     event_id: str = attrs.field(default=None, converter=_event_id)
     action_source: str | None = None
     # The empty groups are frozen, so that all events may share them.
-    user_data: UserData = attrs.field(default=UserData(), validator=_check_group, repr=False)
+    user_data: UserData = attrs.field(default=NOBODY, validator=_check_group, repr=False)
     custom_data: CustomData = attrs.field(default=CustomData(), validator=_check_group, repr=False)
     app_data: AppData | None = attrs.field(default=None, validator=_check_group)
     event_source_url: str | None = attrs.field(default=None, repr=False)

@@ -99,8 +99,11 @@ def complete(
         processed: What became of the request's events.
     """
     settings = client.settings.browser
-    wanted = (settings.cookies or settings.pixel) and (
-        processed or scope.released or navigates(answer.accepts)
+    wanted = bool(
+        (settings.cookies or settings.pixel)
+        and (processed or scope.released or navigates(answer.accepts))
+        # Most visitors have their cookies; without an event that is not known yet.
+        and (settings.pixel or scope.released or scope.lacking or not processed)
     )
     if not (wanted or scope.cookies):
         return

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from capi_plugins.client_address import client_address
 from capi_plugins.context import RequestContext
+from capi_plugins.event_data import NOBODY
 from capi_plugins.events import UserData
 
 MOST_URL = 2048
@@ -20,7 +21,6 @@ MOST_USER_AGENT = 512
 
 _MOST_VALUE = 16_384
 _MOST_PAIRS = 1000
-_NOBODY = UserData()
 
 
 def request_context(
@@ -61,7 +61,7 @@ def request_context(
         cookies=parse_cookies(headers.get("cookie", "")),
         headers=headers,
         query=parse_query(url.partition("#")[0].partition("?")[2]),
-        user=user or _NOBODY,
+        user=user or NOBODY,
         is_staff=is_staff,
         session_key=session_key,
         received_at=received_at,

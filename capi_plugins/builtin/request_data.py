@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from capi_plugins.context import RequestContext
+from capi_plugins.event_data import NOBODY
 from capi_plugins.events import Event, UserData
 from capi_plugins.hookspecs import hookimpl
 from capi_plugins.http_context import click_of, is_same_site
@@ -21,7 +22,6 @@ _SECRET = re.compile(
     )(?:$|[-_.\]])""",
     re.IGNORECASE | re.VERBOSE,
 )
-_NOBODY = UserData()
 
 
 class RequestData:
@@ -51,11 +51,11 @@ class RequestData:
             return None
         browser = browser_data(context, event.user_data)
         fuller = event.fill(action_source="website", user_data=browser, **_urls(context))
-        return fuller.fill(user_data=context.user)
+        return fuller if context.user is NOBODY else fuller.fill(user_data=context.user)
 
 
 def browser_data(
-    context: RequestContext, known: UserData = _NOBODY
+    context: RequestContext, known: UserData = NOBODY
 ) -> Mapping[str, str | float | None]:
     """Read what a request tells of the visitor's browser, by the names of ``UserData``.
 

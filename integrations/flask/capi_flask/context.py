@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g, session
 
-from capi_plugins import Client, RequestContext, UserData
+from capi_plugins import Client, RequestContext
 from capi_plugins.http_context import request_context
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def context_of(request: Request, client: Client, received_at: float) -> RequestC
         headers={name.lower(): value for name, value in request.headers},
         remote_addr=remote_addr,
         trusted_proxies=proxies,
-        user=UserData() if user is None else client.user_data(user),
+        user=None if user is None else client.user_data(user),
         is_staff=None if user is None else _is_staff(user),
         session_key=_session_key(),
         received_at=received_at,
