@@ -45,13 +45,13 @@ class _Exchange:
 
     Attributes:
         until: When it has to be over, on the monotonic clock.
-        fresh: Whether it has made a connection of its own.
+        made: Connections that it has made.
         heard: Whether a byte of the answer has come.
     """
 
     def __init__(self, until: float) -> None:
         self.until = until
-        self.fresh = False
+        self.made: list[_Stream] = []
         self.heard = False
 
     def left(self, timeout: float | None) -> float:
@@ -75,16 +75,18 @@ class _Backend:
         """Try each address of a host, with a fair part of what is left of the time."""
         import httpcore  # noqa: PLC0415 - see the module's text
 
-        _exchange.get().fresh = True
+        exchange = _exchange.get()
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError("the name cannot be resolved") from error
         addresses = list(dict.fromkeys(address[0] for *_, address in found))
         for number, address in enumerate(addresses, start=1 - len(addresses)):
-            part = _exchange.get().left(timeout) / (1 - number)
+            part = exchange.left(timeout) / (1 - number)
             try:
-                return _Stream(self._backend.connect_tcp(str(address), port, timeout=part, **more))
+                stream = self._backend.connect_tcp(str(address), port, timeout=part, **more)
+                exchange.made.append(_Stream(stream))
+                return exchange.made[-1]
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if number == 0:
                     raise
@@ -116,8 +118,10 @@ class _Stream:
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> Any:
-        timeout = _exchange.get().left(timeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+        exchange = _exchange.get()
+        timeout = exchange.left(timeout)
+        exchange.made.append(_Stream(self._stream.start_tls(ssl_context, server_hostname, timeout)))
+        return exchange.made[-1]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -133,6 +137,7 @@ class HttpSender:
 
     def __init__(self) -> None:
         self._said_off = False
+        self._over = False
         # A connection must not be shared with a forked child, so there are pools for each process.
         self._pools: dict[tuple[int, str | None], httpcore.ConnectionPool] = {}
 
@@ -154,7 +159,7 @@ class HttpSender:
                 # The other side may end a kept connection at any time, also in the moment it is
                 # used again. That says nothing about the request, which goes out once more: on
                 # the next kept connection, and when there are none left on a new one.
-                if exchange.fresh or exchange.heard:
+                if exchange.made or exchange.heard or self._over:
                     raise _no_answer(url, destination, error) from None
             except (
                 httpcore.NetworkError,
@@ -164,6 +169,11 @@ class HttpSender:
                 httpcore.UnsupportedProtocol,
             ) as error:
                 raise _no_answer(url, destination, error) from None
+            finally:
+                if self._over:
+                    # Its pool was closed meanwhile, and knows nothing of what was made since.
+                    for stream in exchange.made:
+                        stream.close()
 
     def _exchanged(self, request: Request, url: httpx.URL) -> Response:
         import httpcore  # noqa: PLC0415 - see the module's text
@@ -205,7 +215,8 @@ class HttpSender:
 
     @hookimpl
     def capi_shutdown(self) -> None:
-        """Close the connections of this process."""
+        """Close the connections of this process; whoever still sends makes some of their own."""
+        self._over = True
         for key in list(self._pools):
             if key[0] == os.getpid():
                 with contextlib.suppress(Exception):
@@ -214,6 +225,8 @@ class HttpSender:
     def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
         proxy = _proxy(url)
         key = (os.getpid(), proxy)
+        if self._over:
+            return _make_pool(proxy)
         return self._pools.get(key) or self._pools.setdefault(key, _make_pool(proxy))
 
 

@@ -251,3 +251,48 @@ def test_retry_after_is_read(value, expected):
 def test_reading_retry_after_never_raises(value):
     seconds = parse_retry_after(value, 1_000_000)
     assert seconds is None or 0 <= seconds <= 3600
+
+
+def test_who_sends_after_the_end_keeps_no_connection(serve, sender):
+    ended = threading.Event()
+
+    def handle(connection, server):
+        connection.sendall(answer())
+        connection.settimeout(LIMIT)
+        if not connection.recv(1):
+            ended.set()
+
+    server = serve(handle)
+    sender.capi_shutdown()
+    assert send(sender, server.url).status == 200
+    assert ended.wait(LIMIT)
+
+
+def test_a_request_that_the_end_cuts_off_is_not_sent_once_more(serve, sender):
+    asked, ended = threading.Event(), threading.Event()
+
+    def handle(connection, server):
+        if len(server.requests) == 1:
+            connection.sendall(answer())
+            return True
+        asked.set()
+        ended.wait(LIMIT)
+        return False
+
+    server = serve(handle)
+    send(sender, server.url)
+    failures = []
+
+    def ask():
+        try:
+            send(sender, server.url)
+        except TransportError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asked.wait(LIMIT)
+    sender.capi_shutdown()
+    ended.set()
+    thread.join(LIMIT)
+    assert (len(failures), len(server.requests), server.connections) == (1, 2, 1)
