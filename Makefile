@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 KEEP ?=
 # Most tests wait for servers and processes, so more of them than there are cores do well.
-JOBS ?= 5
+JOBS ?= 4
 ROUNDS ?= 1
 ONLY ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +19,12 @@ _LONGEST = 200
 _IDENTIFYING = ("external_id", "email", "phone")
 
 
-@attrs.frozen(kw_only=True, slots=False)
+def _keys(subject: Any) -> tuple[str, ...]:
+    rows = [key_of("row", row.model, row.key) for row in subject.rows]
+    return tuple(dict.fromkeys([*rows, *subject.others]))
+
+
+@attrs.frozen(kw_only=True)
 class Subject:
     """What an event is about.
 
@@ -30,6 +34,7 @@ class Subject:
         user: Who it is about, as far as that identifies a person.
         trigger: Where the trigger stands that made it; None: no trigger did.
         fresh: Whether it came into being just now, so that nothing kept of it before is meant.
+        known_as: The keys, the most certain ones first.
     """
 
     rows: tuple[Row, ...] = ()
@@ -37,12 +42,9 @@ class Subject:
     user: UserData = attrs.field(default=NOBODY, repr=False)
     trigger: str | None = None
     fresh: bool = False
-
-    @functools.cached_property
-    def known_as(self) -> tuple[str, ...]:
-        """The keys, the most certain ones first."""
-        rows = [key_of("row", row.model, row.key) for row in self.rows]
-        return tuple(dict.fromkeys([*rows, *self.others]))
+    known_as: tuple[str, ...] = attrs.field(
+        init=False, default=attrs.Factory(_keys, takes_self=True)
+    )
 
 
 def subject_of(

@@ -31,7 +31,7 @@ def test_whichever_lock_is_held_at_a_fork_the_child_captures_and_sends(outbox, h
         capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    tried = done.stdout.split()
+    tried = done.stdout.splitlines()
     assert len(tried) >= (2 if outbox == "memory" else 8), tried
     arrived = sorted(found.payload["event_id"] for found in sandbox.events)
     assert arrived == sorted(["first", "last", *(f"child-{n}" for n in range(len(tried)))])

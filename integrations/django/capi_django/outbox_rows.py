@@ -6,7 +6,6 @@ in another order than that of their keys.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import attrs
 from django.db import connections, transaction
 from django.db.models import F, Min, QuerySet
+from django.utils.functional import cached_property
 
 from capi_django.functions import DatabaseClock, holds
 from capi_django.inserting import Insert
@@ -67,11 +67,11 @@ class Rows:
         """What was put within the last 48 hours."""
         return SeenEvent.objects.using(self.alias)
 
-    @functools.cached_property
+    @cached_property
     def _see(self) -> Insert:
         return Insert(self.alias, SeenEvent, ("identity", "at", "by"), ignore=True)
 
-    @functools.cached_property
+    @cached_property
     def _wait(self) -> Insert:
         return Insert(self.alias, WaitingDelivery, _WAITING)
 

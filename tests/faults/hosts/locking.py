@@ -32,8 +32,8 @@ def ours(thing):
 
 def inside(name, thing):
     """What a thing holds, each with a name to be told of."""
-    if isinstance(thing, (types.ModuleType, dict)):
-        held = vars(thing) if isinstance(thing, types.ModuleType) else thing
+    if isinstance(thing, (types.ModuleType, type, dict)):
+        held = thing if isinstance(thing, dict) else vars(thing)
         return [(f"{name}.{key}", value) for key, value in list(held.items())]
     if isinstance(thing, (list, tuple, set, frozenset, collections.deque)):
         return [(name, value) for value in list(thing)]
@@ -48,8 +48,9 @@ def inside(name, thing):
 
 def foreign(thing):
     """Whether something leads away from the package."""
-    elsewhere = isinstance(thing, types.ModuleType) and not thing.__name__.startswith("capi_")
-    return elsewhere or isinstance(thing, type)
+    if isinstance(thing, type):
+        return not thing.__module__.startswith("capi_")
+    return isinstance(thing, types.ModuleType) and not thing.__name__.startswith("capi_")
 
 
 def locks():
@@ -78,7 +79,7 @@ def fork():
 
 def in_child(number):
     began = time.monotonic()
-    client.capture(event(f"child-{number}"))
+    client.track(event(f"child-{number}"))
     took = time.monotonic() - began
     os.write(told, f"{took} ".encode())
     sent = client.flush(LIMIT)
