@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 
@@ -78,3 +79,15 @@ def forgotten(alias):
 def migrated(alias, *target):
     more = {} if target else {"run_syncdb": True}
     call_command("migrate", *target, database=alias, verbosity=0, **more)
+
+
+@contextlib.contextmanager
+def without_table(alias, model):
+    """Have the table of a model gone; another name in its options would stay in its fields."""
+    table = model._meta.db_table
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO gone")
+        try:
+            yield table
+        finally:
+            cursor.execute(f"ALTER TABLE gone RENAME TO {table}")
