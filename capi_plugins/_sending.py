@@ -247,7 +247,7 @@ class Sending:
             return False
         self._standings.answered(lane.name, destination, now=self._clock())
         if outcome.verdict is Verdict.SPLIT:
-            self._die(part, _described(outcome))
+            self._die(part, str(outcome))
         else:
             lane.recovering = lane.recovering or lane.failures > 0
             lane.failures, lane.stopped, lane.proven = 0, False, True
@@ -292,18 +292,18 @@ class Sending:
                 _log.error(
                     "destination %s is stopped, its events are kept: %s",
                     lane.name,
-                    _described(outcome),
+                    outcome,
                 )
             lane.stopped, lane.look_at = True, time.monotonic() + LOOK
         else:
             at = now + backoff(lane.failures, at_least=outcome.retry_after)
-            _log.warning("destination %s: %s", lane.name, _described(outcome))
+            _log.warning("destination %s: %s", lane.name, outcome)
         lane.not_before = at
         self._standings.refused(
             lane.name,
             destination,
             now=now,
-            reason=_described(outcome),
+            reason=str(outcome),
             stopped_until=at if stops else None,
         )
         # What is stopped waits for nothing but its configuration, the oldest first: it is due at
@@ -313,7 +313,7 @@ class Sending:
         last = self._settings.max_attempts - 1
         given_up = [item for item in batch if costs and item.attempts >= last]
         if given_up:
-            self._die(given_up, f"given up after {last + 1} attempts: {_described(outcome)}")
+            self._die(given_up, f"given up after {last + 1} attempts: {outcome}")
             batch = [item for item in batch if item.attempts < last]
         if batch:
             self._outbox.retry(batch, at=due, attempt=costs)
@@ -331,12 +331,3 @@ class Sending:
                 reason,
             )
         self._tell(signals.delivery_dead, deliveries=deliveries, reason=reason)
-
-
-def _described(outcome: Outcome) -> str:
-    parts = [outcome.reason or outcome.verdict.value]
-    if outcome.code:
-        parts.append(f"code {outcome.code}")
-    if outcome.trace:
-        parts.append(f"fbtrace_id {outcome.trace}")
-    return ", ".join(parts)

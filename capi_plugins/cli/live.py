@@ -10,7 +10,7 @@ import attrs
 
 from capi_plugins import CapiError, Client, Consent, Event, TransportError, UserData
 from capi_plugins.cli.doors import Problem
-from capi_plugins.cli.outcomes import advice, told
+from capi_plugins.cli.outcomes import advice
 from capi_plugins.destinations.base import Destination, Response, Verdict
 from capi_plugins.outbox.base import Delivery
 
@@ -60,7 +60,7 @@ def _try(client: Client, destination: Destination, now: float) -> Iterator[Probl
         text = f"{name}: accepted a test event {EVENT_NAME!r} (HTTP {response.status}{trace})"
         yield Problem("ok", text)
     else:
-        text = f"{name}: HTTP {response.status}, {told(outcome)}"
+        text = f"{name}: HTTP {response.status}, {outcome}"
         yield Problem("error", text, advice(outcome))
     yield from _clocks(name, response, now)
 

@@ -1,4 +1,4 @@
-"""What a destination's answer is in words, and what a person can do about it."""
+"""What a person can do about a destination's answer."""
 
 from __future__ import annotations
 
@@ -28,16 +28,6 @@ _VERDICTS = {
     Verdict.RETRY: "try again",
     Verdict.DOWN: "try again; if it stays, look at the network and at metastatus.com",
 }
-
-
-def told(outcome: Outcome) -> str:
-    """Return an outcome in one clause, without secrets."""
-    parts = [outcome.reason or outcome.verdict.value]
-    if outcome.code:
-        parts.append(f"code {outcome.code}")
-    if outcome.trace:
-        parts.append(f"fbtrace_id {outcome.trace}")
-    return ", ".join(parts)
 
 
 def advice(outcome: Outcome) -> str:

@@ -13,7 +13,7 @@ import attrs
 from capi_plugins import Client, Event, signals
 from capi_plugins._triggers import Triggers
 from capi_plugins.cli.lines import Answers, Line
-from capi_plugins.cli.outcomes import advice, told
+from capi_plugins.cli.outcomes import advice
 from capi_plugins.destinations.base import Destination, Outcome, Verdict
 from capi_plugins.outbox.base import Delivery, Stored
 from capi_plugins.outbox.memory import MemoryOutbox
@@ -103,7 +103,7 @@ class ToldOutbox(MemoryOutbox):
             left, self.out = self.out, {}
         for (destination, _, event_id), (line, _) in left.items():
             last = self.last.get(destination)
-            why = f"not sent: {told(last) if last else reason}"
+            why = f"not sent: {last or reason}"
             self._answers.bad(line, why, event_id, destination)
 
     def _settle(self, deliveries: Sequence[Delivery], reason: str | None) -> None:
@@ -248,7 +248,7 @@ class Sending:
 
 def _why_stopped(stopped: Mapping[str, Outcome]) -> str:
     return "; ".join(
-        f"destination {name} is stopped: {told(outcome)}. To do: {advice(outcome)}"
+        f"destination {name} is stopped: {outcome}. To do: {advice(outcome)}"
         for name, outcome in stopped.items()
     )
 

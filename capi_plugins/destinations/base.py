@@ -120,6 +120,15 @@ class Outcome:
     retry_after: float | None = None
     trace: str | None = None
 
+    def __str__(self) -> str:
+        """Tell it in one clause, without secrets: reason, code and support handle."""
+        parts = [self.reason or self.verdict.value]
+        if self.code:
+            parts.append(f"code {self.code}")
+        if self.trace:
+            parts.append(f"fbtrace_id {self.trace}")
+        return ", ".join(parts)
+
 
 class Destination(abc.ABC):
     """A configured receiver of events. Subclasses are offered by ``capi_destination_types``.

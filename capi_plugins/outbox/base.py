@@ -56,6 +56,22 @@ class OutboxStats:
     in_memory: int = 0
     problem: str | None = None
 
+    def and_stored(self, waiting: int, dead: int, oldest: float | None) -> OutboxStats:
+        """Return what is in memory, which this is, together with what is stored.
+
+        Args:
+            waiting: Deliveries stored that are not settled yet.
+            dead: Dead letters stored.
+            oldest: When the oldest stored delivery was put, seconds since the epoch.
+        """
+        return OutboxStats(
+            waiting=self.waiting + waiting,
+            dead=self.dead + dead,
+            oldest=min((at for at in (oldest, self.oldest) if at is not None), default=None),
+            in_memory=self.waiting,
+            problem=self.problem,
+        )
+
 
 @attrs.frozen(kw_only=True)
 class DeadLetter:

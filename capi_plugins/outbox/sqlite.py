@@ -326,13 +326,7 @@ class SqliteOutbox:
                 waiting, dead, oldest = rows.counts(connection)
         except Unavailable as error:
             return attrs.evolve(memory, problem=memory.problem or error.problem)
-        return OutboxStats(
-            waiting=waiting + memory.waiting,
-            dead=dead + memory.dead,
-            oldest=min((at for at in (oldest, memory.oldest) if at is not None), default=None),
-            in_memory=memory.waiting,
-            problem=memory.problem,
-        )
+        return memory.and_stored(waiting, dead, oldest)
 
     def post(self, standing: Standing) -> None:
         """Tell the other processes of a destination; see ``Noticeboard.post``."""

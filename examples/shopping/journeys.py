@@ -15,7 +15,7 @@ from .expectations import (
     viewed,
     views,
 )
-from .shopper import BROKEN_CARD, DECLINED_CARD, Shopper
+from .shopper import BROKEN_CARD, DECLINED_CARD, Product, Shopper
 
 
 def buy(shopper: Shopper) -> list[Expectation]:
@@ -74,7 +74,7 @@ def rolls_back(shopper: Shopper) -> list[Expectation]:
     product = shopper.view(3)
     shopper.add_to_cart(product)
     shopper.check_out(card=DECLINED_CARD, expect=402)
-    return nothing_else([views(shopper), viewed(product), added(product), checkout(product)])
+    return _up_to_checkout(shopper, product)
 
 
 def crashes(shopper: Shopper) -> list[Expectation]:
@@ -83,7 +83,7 @@ def crashes(shopper: Shopper) -> list[Expectation]:
     product = shopper.view(4)
     shopper.add_to_cart(product)
     shopper.check_out(card=BROKEN_CARD, expect=500)
-    return nothing_else([views(shopper), viewed(product), added(product), checkout(product)])
+    return _up_to_checkout(shopper, product)
 
 
 def pays_later(shopper: Shopper) -> list[Expectation]:
@@ -96,15 +96,7 @@ def pays_later(shopper: Shopper) -> list[Expectation]:
     product = shopper.view(5)
     order = shopper.order(product, payment="invoice")
     shopper.settle_invoice(order.number, times=3)
-    return nothing_else(
-        [
-            views(shopper),
-            viewed(product),
-            added(product),
-            checkout(product),
-            purchase(order, product),
-        ]
-    )
+    return _up_to_checkout(shopper, product, purchase(order, product))
 
 
 def lead(shopper: Shopper) -> list[Expectation]:
@@ -122,15 +114,11 @@ def reload_thanks(shopper: Shopper) -> list[Expectation]:
     order = shopper.order(product)
     for _ in range(2):
         shopper.open(f"/thanks/{order.number}/")
-    return nothing_else(
-        [
-            views(shopper),
-            viewed(product),
-            added(product),
-            checkout(product),
-            purchase(order, product),
-        ]
-    )
+    return _up_to_checkout(shopper, product, purchase(order, product))
+
+
+def _up_to_checkout(shopper: Shopper, product: Product, *then: Expectation) -> list[Expectation]:
+    return nothing_else([views(shopper), viewed(product), added(product), checkout(product), *then])
 
 
 JOURNEYS: dict[str, Callable[[Shopper], list[Expectation]]] = {

@@ -331,13 +331,7 @@ class DatabaseOutbox:
         except Exception as error:
             problem = memory.problem or self._reach.trouble(error).problem
             return attrs.evolve(memory, problem=problem)
-        return OutboxStats(
-            waiting=waiting + memory.waiting,
-            dead=dead + memory.dead,
-            oldest=min((at for at in (oldest, memory.oldest) if at is not None), default=None),
-            in_memory=memory.waiting,
-            problem=memory.problem,
-        )
+        return memory.and_stored(waiting, dead, oldest)
 
     def post(self, standing: Standing) -> None:
         """Tell the other processes of a destination; see ``Noticeboard.post``."""
