@@ -11,9 +11,11 @@ import attrs
 from capi_plugins import signals
 from capi_plugins._delivery import Delivering
 from capi_plugins._holding import Holding, event_of
-from capi_plugins._once import is_told_twice
+from capi_plugins._kept import KeptContexts
+from capi_plugins._once import is_told_twice, once_a_visit
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._remembering import Remembering
+from capi_plugins._restoring import Restoring
 from capi_plugins._scope import About, Build, Pending, RequestScope
 from capi_plugins._subjects import Subject, subject_of_event
 from capi_plugins.context import NO_REQUEST, RequestContext
@@ -36,7 +38,7 @@ class Capturing:
         client: In whose name signals are sent.
         pipeline: The stages.
         delivering: The outbox and the worker.
-        remembering: The context store.
+        kept: What is kept of shoppers, for events that fire elsewhere.
         holding: Holds what visitors have not decided about.
     """
 
@@ -45,13 +47,14 @@ class Capturing:
         client: Client,
         pipeline: Pipeline,
         delivering: Delivering,
-        remembering: Remembering,
+        kept: KeptContexts,
         holding: Holding,
     ) -> None:
         self._client = client
         self._pipeline = pipeline
         self._delivering = delivering
-        self._remembering = remembering
+        self._restoring = Restoring(client, kept)
+        self._remembering = Remembering(client, kept)
         self._holding = holding
 
     def hold(
@@ -76,8 +79,7 @@ class Capturing:
             if event is None:
                 return []
             context = scope.context_now() if scope else NO_REQUEST
-            context = self._remembering.restored(event, self._subject(about), context)
-            event = self._remembering.once_a_visit(event, context)
+            event, context = self._for_shopper(event, self._subject(about), context)
             processed = self._pipeline.process(event, context)
             return [delivery for result in processed if (delivery := _delivery(result))]
 
@@ -133,14 +135,26 @@ class Capturing:
                         continue
                     told.append((event, subject))
                     subjects.append(subject)
-                    contexts.append(self._remembering.restored(event, subject, context))
-                    events.append(self._remembering.once_a_visit(event, contexts[-1]))
+                    event, whose = self._for_shopper(event, subject, context)
+                    events.append(event)
+                    contexts.append(whose)
                     held.append(pending.held)
         results: list[Processed] = []
         if events or withdrawn:
             results = self.capture(events, contexts, held, withdrawn)
         self._remembering.remember(subjects, context)
         return results
+
+    def _for_shopper(
+        self, event: Event, subject: Subject | None, context: RequestContext
+    ) -> tuple[Event, RequestContext]:
+        """Return the event and the request it is taken for."""
+        context = self._restoring.restored(event, subject, context)
+        try:
+            return once_a_visit(event, context), context
+        except Exception as error:
+            self._client.failed("telling a look from another", error)
+            return event, context
 
     def _subject(self, about: About | None) -> Subject | None:
         try:

@@ -16,13 +16,13 @@ from capi_plugins._browser import BrowserAnswer, BrowserHalf
 from capi_plugins._capturing import Capturing
 from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._holding import Holding
+from capi_plugins._kept import KeptContexts
 from capi_plugins._noting import Noting
 from capi_plugins._paths import Lookup
 from capi_plugins._pipeline import Pipeline, Processed
 from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
 from capi_plugins._receiving import Receiving
-from capi_plugins._remembering import Remembering
 from capi_plugins._scope import MOST_PENDING, About, Build, OnCommit, Pending, RequestScope, current
 from capi_plugins._subjects import Subject, subject_of
 from capi_plugins._triggers import Trigger, Triggers
@@ -88,11 +88,10 @@ class Client:
         )
         self.browser = BrowserHalf(settings.browser, self._pipeline, destinations, clock)
         self._identify = identify
-        remembering = Remembering(self, lambda: self._delivering.contexts, clock)
+        days = settings.context_days
+        kept = KeptContexts(lambda: self._delivering.contexts, days, self.failed, clock)
         self.holding = Holding(self, lambda: self._delivering.held, clock)
-        self._capturing = Capturing(
-            self, self._pipeline, self._delivering, remembering, self.holding
-        )
+        self._capturing = Capturing(self, self._pipeline, self._delivering, kept, self.holding)
         self._noting = Noting(self, self._capturing, self.holding)
         self.active = settings.enabled and self.has_destinations
         store = self._capturing.store if self.active else None

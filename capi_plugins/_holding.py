@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from capi_plugins._pipeline import Processed
-from capi_plugins._telling import Telling
+from capi_plugins._trouble import Trouble
 from capi_plugins._visitors import VISIT, holder_keys, look_of, new_visit, visitor_keys
 from capi_plugins.browser import Cookie
 from capi_plugins.consent import Consent
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _PRUNE_SECONDS = 60.0
 _ASK_AGAIN_SECONDS = 60.0
 _MOST_ASKED = 4_096
-_REST_AFTER_TROUBLE = 1.0
 _TOO_MANY = "no consent (nothing was decided, and newer events needed the room)"
 _NOT_STORED = "no consent (nothing was decided, and what is held cannot be stored now)"
 
@@ -71,8 +70,7 @@ class Holding:
         # When this process last looked for what is held of a visitor who has decided.
         self._asked: dict[str, float] = {}
         self._prune_from = 0.0
-        self._rest_until = 0.0
-        self._telling = Telling(client.failed)
+        self._trouble = Trouble(client.failed)
 
     # ------------------------------------------------------------------ the visitor
 
@@ -137,14 +135,14 @@ class Holding:
         if not waiting:
             return {}
         lost = dict.fromkeys(range(len(waiting)), _NOT_STORED)
-        if time.monotonic() < self._rest_until:
+        if self._trouble.is_recent:
             return lost
         try:
             now = self._clock()
             events = [self._event(item, context, now) for item, context in waiting]
             refused = {event.key for event in self._store().hold(events)}
         except Exception as error:
-            self._trouble("holding events", error)
+            self._met("holding events", error)
             return lost
         for event in events:
             self._asked.pop(event.visitor, None)
@@ -176,7 +174,7 @@ class Holding:
         Args:
             context: The request.
         """
-        if time.monotonic() < self._rest_until:
+        if self._trouble.is_recent:
             return Decided(known=False)
         try:
             now = self._clock()
@@ -189,7 +187,7 @@ class Holding:
             released, dropped = self._of_visitor(context)
             return Decided(released=released, dropped=over + dropped)
         except Exception as error:
-            self._trouble("looking for what is held", error)
+            self._met("looking for what is held", error)
             return Decided(known=False)
 
     def remove(self, events: Iterable[HeldEvent]) -> None:
@@ -204,7 +202,7 @@ class Holding:
                 self._store().remove(keys)
         except Exception as error:
             # The outbox knows them: if they are found again, they are duplicates there.
-            self._trouble("removing what was held", error)
+            self._met("removing what was held", error)
 
     @property
     def _over(self) -> str:
@@ -275,12 +273,8 @@ class Holding:
         while len(self._asked) > _MOST_ASKED:
             self._asked.pop(next(iter(self._asked)), None)
 
-    def _trouble(self, where: str, error: Exception) -> None:
-        # A store that hangs must not cost every request of the host its patience; one that is busy
-        # for a moment costs nothing more than that.
-        if not getattr(error, "passing", False):
-            self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
-        self._telling.failed(where, error)
+    def _met(self, where: str, error: Exception) -> None:
+        self._trouble.met(where, error, passing=getattr(error, "passing", False))
 
 
 def event_of(held: HeldEvent) -> Event:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from capi_plugins._subjects import Subject, is_random
+from capi_plugins._visitors import visitor_keys
+from capi_plugins.context import RequestContext
 from capi_plugins.context_store import key_of
 from capi_plugins.event_data import changed
 from capi_plugins.events import Event, is_empty
@@ -17,25 +19,25 @@ from capi_plugins.events import Event, is_empty
 VISIT = 1800
 """Seconds in which looking at one product again is the same look; visits end after as long."""
 
-LOOKS = frozenset({"ViewContent"})
-"""Names of the events that are looks at a product."""
+_LOOKS = frozenset({"ViewContent"})
 
 # Who stays the same longest comes first: sessions change when somebody signs in.
 _KINDS = ("fbp", "user", "session", "address")
 
 
-def once_a_visit(event: Event, visitor: Mapping[str, str]) -> Event:
+def once_a_visit(event: Event, context: RequestContext) -> Event:
     """Give a look at a product the id that all looks of the visitor at it have for a while.
 
     The id is the same in every process, and the outbox takes an id once.
 
     Args:
         event: The event; its id is replaced if nobody chose it.
-        visitor: Keys of the visitor, by kind.
+        context: The request of the visitor.
     """
-    who = next((visitor[kind] for kind in _KINDS if kind in visitor), None)
-    what = _products(event) if event.event_name in LOOKS else ""
-    if who is None or not what or not is_random(event.event_id):
+    if event.event_name not in _LOOKS or not is_random(event.event_id):
+        return event
+    what, who = _products(event), _visitor(context)
+    if not what or who is None:
         return event
     digest = key_of("visit", who, what, event.event_time // VISIT)
     return changed(event, {"event_id": f"{event.event_name}.{digest}"})
@@ -64,6 +66,14 @@ def is_told_twice(event: Event, subject: Subject, others: Sequence[tuple[Event, 
         and other.custom_data == event.custom_data
         for other, about in others
     )
+
+
+def _visitor(context: RequestContext) -> str | None:
+    found = visitor_keys(context)
+    address = (context.client_ip_address, context.client_user_agent)
+    if None not in address:
+        found["address"] = key_of("address", *address)
+    return next((found[kind] for kind in _KINDS if kind in found), None)
 
 
 def _person(event: Event) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -280,6 +280,13 @@ class Plugins:
             if stricter is not decided:
                 decided, by = stricter, told.by
         return decided, by
+
+    def decisions(
+        self, event: Event, context: RequestContext, destinations: Iterable[str]
+    ) -> dict[str, Consent]:
+        """Ask ``capi_consent`` for destinations; those nobody decided about are left out."""
+        answers = {name: self.consent(event, context, name)[0] for name in destinations}
+        return {name: answer for name, answer in answers.items() if answer is not None}
 
     def enrich(self, event: Event, context: RequestContext) -> Event:
         """Run the ``capi_enrich`` chain; a failing link is left out."""

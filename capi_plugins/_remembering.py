@@ -1,143 +1,50 @@
-"""Keeps what the shopper's own requests tell, and gives it back to events that fire elsewhere.
+"""Keeps what the shopper's own requests tell, for events that fire elsewhere.
 
-Contexts are kept where deliveries wait: the outbox decides. Whatever goes wrong here costs what
-would have been added, and never the event.
+Whatever goes wrong here costs what would have been kept, and never the event.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
-from capi_plugins._once import LOOKS, once_a_visit
-from capi_plugins._subjects import Subject, subject_of_event
-from capi_plugins._telling import Telling
-from capi_plugins._visitors import look_of, user_keys, visitor_keys
+from capi_plugins._kept import KeptContexts
+from capi_plugins._subjects import Subject
+from capi_plugins._visitors import look_of, visitor_keys
 from capi_plugins.builtin.request_data import browser_data, without_secrets
-from capi_plugins.consent import Consent, strictest
+from capi_plugins.consent import Consent
 from capi_plugins.context import RequestContext
-from capi_plugins.context_store import ContextStore, ShopperContext, key_of, person
-from capi_plugins.events import Event, UserData
+from capi_plugins.context_store import ShopperContext, person
+from capi_plugins.events import UserData
 from capi_plugins.request_owner import Owner, owner_of
 
 if TYPE_CHECKING:
     from capi_plugins._client import Client
 
-_DAY = 86_400.0
+_HALF_A_DAY = 43_200.0
 _MOST_KNOWN = 4_096
 _MOST_URL = 1_024
 _REFUSAL_KNOWN = 60.0
-_REST_AFTER_TROUBLE = 1.0
 
 
 class Remembering:
-    """The context store of one client; never raises.
+    """Keeps contexts for one client; never raises.
 
     Args:
         client: Whose settings, plugins and destinations count.
-        contexts: Returns where contexts are kept.
-        clock: Seconds since the epoch.
+        kept: What is kept of shoppers.
     """
 
-    def __init__(
-        self, client: Client, contexts: Callable[[], ContextStore], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, client: Client, kept: KeptContexts) -> None:
         settings = client.settings
         self._client = client
-        self._contexts = contexts
-        self._clock = clock
-        self._seconds = settings.context_days * _DAY
+        self._kept = kept
         self._staff_are_visitors = not settings.exclude.staff
         self._default = Consent.GRANTED if settings.consent.default == "granted" else Consent.DENIED
         # What this process wrote last for a visitor: a page view that changes nothing is free.
         self._known: dict[str, tuple[object, float]] = {}
-        self._rest_until = 0.0
-        self._telling = Telling(client.failed)
-
-    # ------------------------------------------------------------------ giving back
-
-    def restored(
-        self, event: Event, subject: Subject | None, context: RequestContext
-    ) -> RequestContext:
-        """Return the context an event is to be taken for: the request's own, or the shopper's.
-
-        Args:
-            event: The event.
-            subject: What it is about; None: what the event itself says.
-            context: The request in which it fires.
-        """
-        if not self._works():
-            return context
-        try:
-            return self._restored(event, subject or subject_of_event(event), context)
-        except Exception as error:
-            self._trouble("looking for the shopper of an event", error)
-            return context
-
-    def _restored(self, event: Event, subject: Subject, context: RequestContext) -> RequestContext:
-        owner = owner_of(context, staff_are_visitors=self._staff_are_visitors)
-        if subject.fresh and owner is Owner.SHOPPER:
-            return context
-        # What was made just now has no past; somebody else had its key before.
-        keys = [] if subject.fresh else list(subject.known_as)
-        if owner is not Owner.SHOPPER:
-            keys += user_keys(event.user_data.external_id)
-        elif not keys:
-            return context
-        found = self._find(keys)
-        main = next((found[key] for key in keys if key in found), None)
-        if main is None and owner is not Owner.SHOPPER:
-            keys = [key for row in subject.rows for key in self._keys_of_user(row.user())]
-            found = self._find(keys)
-            main = next((found[key] for key in keys if key in found), None)
-        if main is None:
-            return context
-        # Whoever refuses later does so under the keys of the visitor, not under the order's.
-        linked = self._find([key for key in main.visitor.values() if key not in found])
-        consents = _strictest_of_each([*found.values(), *linked.values()])
-        if subject.fresh:
-            # A telephone order, a renewal: the shopper decided once, and was nowhere when it came.
-            return RequestContext(consents=consents, restored=True)
-        if owner is not Owner.SHOPPER:
-            return _replaced(main, consents)
-        same = _is_same(main, visitor_keys(context), context)
-        if same is False:
-            return _replaced(main, consents)
-        own = self._decisions(event, context)
-        if same:
-            refused = {
-                name: consent
-                for name, consent in consents.items()
-                if consent is not Consent.GRANTED and name not in own
-            }
-            return _filled(context, main, refused)
-        return _replaced(main, _strictest_of_each([attrs.evolve(main, consents=own)], consents))
-
-    def _find(self, keys: Sequence[str]) -> dict[str, ShopperContext]:
-        if not keys:
-            return {}
-        oldest = self._clock() - self._seconds
-        found = self._contexts().find(keys)
-        return {key: context for key, context in found.items() if context.at >= oldest}
-
-    def once_a_visit(self, event: Event, context: RequestContext) -> Event:
-        """Give a look at a product the id that all looks of the visitor at it have for a while."""
-        if event.event_name not in LOOKS:
-            return event
-        try:
-            visitor = visitor_keys(context)
-            address = (context.client_ip_address, context.client_user_agent)
-            if None not in address:
-                visitor["address"] = key_of("address", *address)
-            return once_a_visit(event, visitor)
-        except Exception as error:
-            self._client.failed("telling a look from another", error)
-            return event
-
-    # ------------------------------------------------------------------ keeping
 
     def remember(self, subjects: Iterable[Subject], context: RequestContext) -> None:
         """Keep what a request tells, if it is the shopper's own and there is a use for it.
@@ -146,12 +53,12 @@ class Remembering:
             subjects: What its events are about, and what it made.
             context: The request.
         """
-        if not self._works() or context.restored:
+        if not self._kept.usable or context.restored:
             return
         try:
             self._remember(list(subjects), context)
         except Exception as error:
-            self._trouble("keeping the context of a shopper", error)
+            self._kept.failed("keeping the context of a shopper", error)
 
     def _remember(self, subjects: Sequence[Subject], context: RequestContext) -> None:
         if owner_of(context, staff_are_visitors=self._staff_are_visitors) is not Owner.SHOPPER:
@@ -161,7 +68,9 @@ class Remembering:
         about = {key for subject in subjects for key in subject.known_as} - fresh
         if not (visitor or fresh or about):
             return
-        decided = self._decisions(look_of(context), context)
+        decided = self._client.plugins.decisions(
+            look_of(context), context, self._client.destinations
+        )
         refused = Consent.DENIED in decided.values()
         keys = [
             key
@@ -183,8 +92,7 @@ class Remembering:
         if fresh or about:
             users += [subject.user for subject in subjects]
         told = attrs.evolve(told, url=_short(told.url), people=self._people(users))
-        oldest = self._clock() - self._seconds
-        self._contexts().keep(told, replace={*changed, *fresh}, add=about, oldest=oldest)
+        self._kept.keep(told, replace={*changed, *fresh}, add=about)
         self._note_known(changed, told)
 
     def _withdrawn(
@@ -195,7 +103,7 @@ class Remembering:
         Returns:
             The keys under which the refusal is not kept yet.
         """
-        found = self._find(list(told.visitor.values()))
+        found = self._kept.find(list(told.visitor.values()))
         before = found.values()
         # Of who never agreed nothing waits, and nothing is looked for. Without anything kept, the
         # cookie tells: who never agreed has none of ours.
@@ -216,7 +124,7 @@ class Remembering:
             for key in changed
             if key in found
             and _fingerprint(found[key]) == now
-            and found[key].at > told.at - _DAY / 2
+            and found[key].at > told.at - _HALF_A_DAY
         }
         self._note_known(kept, told)
         return [key for key in changed if key not in kept]
@@ -252,11 +160,11 @@ class Remembering:
         """
         names = self._client.destinations or decided
         if all(decided.get(name, self._default) is Consent.DENIED for name in names):
-            refusal = ShopperContext(at=self._clock(), consents=decided, visitor=visitor)
+            refusal = ShopperContext(at=self._kept.now(), consents=decided, visitor=visitor)
             return refusal if decided else None
         known = browser_data(context)
         return ShopperContext(
-            at=self._clock(),
+            at=self._kept.now(),
             fbp=_text(known["fbp"]),
             fbc=_text(known["fbc"]),
             fbclid=_text(known["fbclid"]),
@@ -272,24 +180,12 @@ class Remembering:
         now = _fingerprint(told)
         # Another process may have kept that the visitor agreed in the meantime.
         refused = Consent.DENIED in told.consents.values()
-        oldest = told.at - (_REFUSAL_KNOWN if refused else _DAY / 2)
+        oldest = told.at - (_REFUSAL_KNOWN if refused else _HALF_A_DAY)
         return [
             key
             for key in keys
             if (before := self._known.get(key)) is None or before[0] != now or before[1] < oldest
         ]
-
-    def _decisions(self, event: Event, context: RequestContext) -> dict[str, Consent]:
-        answers = {
-            name: self._client.plugins.consent(event, context, name)[0]
-            for name in self._client.destinations
-        }
-        return {name: answer for name, answer in answers.items() if answer is not None}
-
-    # ------------------------------------------------------------------ who
-
-    def _keys_of_user(self, user: object) -> list[str]:
-        return [] if user is None else user_keys(self._client.user_data(user).external_id)
 
     def _people(self, users: Sequence[UserData]) -> tuple[str, ...]:
         hashes = (
@@ -299,14 +195,6 @@ class Remembering:
             for hashed in destination.hashes_of(user)
         )
         return tuple(dict.fromkeys(map(person, hashes)))
-
-    def _works(self) -> bool:
-        return self._seconds > 0 and time.monotonic() >= self._rest_until
-
-    def _trouble(self, where: str, error: Exception) -> None:
-        # A store that hangs must not cost every request of the host its patience.
-        self._rest_until = time.monotonic() + _REST_AFTER_TROUBLE
-        self._telling.failed(where, error)
 
 
 def _text(value: object) -> str | None:
@@ -323,62 +211,3 @@ def _fingerprint(told: ShopperContext) -> object:
     # One page or another makes no difference, nor does what an order adds.
     browser = (told.fbp, told.fbc, told.fbclid, told.client_ip_address, told.client_user_agent)
     return (*browser, told.consents, told.visitor)
-
-
-def _strictest_of_each(
-    contexts: Iterable[ShopperContext], more: Mapping[str, Consent] | None = None
-) -> dict[str, Consent]:
-    found = dict(more or {})
-    for context in contexts:
-        for name, consent in context.consents.items():
-            found[name] = strictest((found.get(name), consent)) or consent
-    return found
-
-
-def _is_same(
-    kept: ShopperContext, visitor: Mapping[str, str], context: RequestContext
-) -> bool | None:
-    """Whether a request is by the shopper of a kept context; None: there is no telling."""
-    differs = {kind for kind, key in visitor.items() if kept.visitor.get(kind, key) != key}
-    equal = {kind for kind, key in visitor.items() if kept.visitor.get(kind) == key}
-    if "user" in differs:
-        return False
-    if equal:
-        return True
-    if "fbp" in differs:
-        return False
-    if kept.client_ip_address is None or kept.client_user_agent is None:
-        return None
-    here = (context.client_ip_address, context.client_user_agent)
-    return True if here == (kept.client_ip_address, kept.client_user_agent) else None
-
-
-def _replaced(kept: ShopperContext, consents: Mapping[str, Consent]) -> RequestContext:
-    cookies = {"_fbp": kept.fbp, "_fbc": kept.fbc}
-    return RequestContext(
-        url=kept.url,
-        method="GET",
-        client_ip_address=kept.client_ip_address,
-        client_user_agent=kept.client_user_agent,
-        cookies={name: value for name, value in cookies.items() if value},
-        query={"fbclid": kept.fbclid} if kept.fbclid else {},
-        received_at=kept.at,
-        consents=consents,
-        restored=True,
-    )
-
-
-def _filled(
-    context: RequestContext, kept: ShopperContext, consents: Mapping[str, Consent]
-) -> RequestContext:
-    gaps = {"_fbp": kept.fbp, "_fbc": kept.fbc}
-    missing = {
-        name: value for name, value in gaps.items() if value and not context.cookies.get(name)
-    }
-    return attrs.evolve(
-        context,
-        cookies={**context.cookies, **missing} if missing else context.cookies,
-        client_ip_address=context.client_ip_address or kept.client_ip_address,
-        client_user_agent=context.client_user_agent or kept.client_user_agent,
-        consents=consents,
-    )
