@@ -22,7 +22,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -34,7 +34,7 @@ def test_captured_is_delivered_plus_dead_plus_waiting_plus_refused(new, steps):
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
