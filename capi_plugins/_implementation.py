@@ -11,11 +11,11 @@ import attrs
 
 from capi_plugins import hookspecs
 from capi_plugins.exceptions import PluginError
-from capi_plugins.leaving import is_meant
+from capi_plugins.leaving import is_failure
 
 
 class Exited(Exception):
-    """A plugin has called ``sys.exit()``."""
+    """A plugin has raised what ends a process, a task or a generator."""
 
 
 @attrs.frozen
@@ -41,14 +41,17 @@ class Implementation:
             *given: All arguments of the hook, in the order of its specification.
 
         Raises:
-            Exception: What the function raises; a plugin that exits has failed, and ends nothing.
+            Exception: What the function raises; a plugin that exits has failed, and ends nothing;
+                see ``is_failure``.
         """
         try:
             return self.function(*self.chosen(given))
-        except SystemExit as error:
-            if is_meant(error):
+        except Exception:
+            raise
+        except BaseException as error:
+            if not is_failure(error):
                 raise
-            raise Exited().with_traceback(error.__traceback__) from None
+            raise Exited().with_traceback(error.__traceback__) from error
 
 
 def choice(hook: str, wanted: Sequence[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

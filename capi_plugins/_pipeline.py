@@ -15,7 +15,7 @@ from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Payload
 from capi_plugins.events import Event
 from capi_plugins.exceptions import DropEvent, InvalidEvent
-from capi_plugins.leaving import is_meant
+from capi_plugins.leaving import is_failure
 from capi_plugins.request_owner import Owner, owner_of
 from capi_plugins.settings import Settings
 
@@ -178,8 +178,8 @@ class Pipeline:
             return Processed(event, name, reason=decision.reason)
         except InvalidEvent as error:
             return Processed(event, name, reason=str(error))
-        except (Exception, SystemExit) as error:
-            if is_meant(error):
+        except BaseException as error:
+            if not is_failure(error):
                 raise
             _log.error(
                 "destination %s failed on %s with %s", name, event.event_name, type(error).__name__

@@ -23,7 +23,7 @@ from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.events import Event
 from capi_plugins.exceptions import ConfigurationError, DropEvent, PluginError, TransportError
-from capi_plugins.leaving import is_meant
+from capi_plugins.leaving import is_failure
 from capi_plugins.settings import Settings, suggest
 from capi_plugins.sources.base import Source
 
@@ -333,12 +333,12 @@ class Plugins:
             answer = self._manager.hook.capi_send(request=request, destination=destination)
         except TransportError:
             raise
-        except (Exception, SystemExit) as error:
-            if is_meant(error):
+        except BaseException as error:
+            if not is_failure(error):
                 raise
             failure = error if isinstance(error, Exception) else Exited()
             self._failed("capi_send", "capi_send", failure)
-            raise TransportError(f"sending failed with {type(failure).__name__}") from None
+            raise TransportError(f"sending failed with {type(error).__name__}") from None
         if not isinstance(answer, Response):
             raise TransportError("no plugin answered capi_send with a Response")
         return answer
@@ -359,7 +359,7 @@ class Plugins:
             "plugin %s failed in %s with %s at %s",
             impl.plugin,
             impl.hook,
-            type(error).__name__,
+            type(error.__cause__ if isinstance(error, Exited) else error).__name__,
             place(error),
         )
         self._failed(impl.plugin, impl.hook, error)

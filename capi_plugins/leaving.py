@@ -1,23 +1,39 @@
-"""Telling a process that is ended from code that ends it by mistake.
+"""Telling code that has failed from whoever ends the thread, the task or the process it runs in.
 
 A plugin that calls ``sys.exit()`` has failed and ends nothing. A signal handler that does so, as
 gunicorn's for a worker that takes too long, runs wherever the thread happens to be, and means it.
+Nothing that is called is a coroutine or a generator: nobody can mean to cancel or to close it, and
+a request that is cancelled is so where it awaits, whatever becomes of what it has called.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 import traceback
 
 
-def is_meant(error: BaseException) -> bool:
-    """Whether a handler of a signal has raised an exception.
+def is_failure(error: BaseException) -> bool:
+    """Whether an exception says no more than that the code which was called has failed.
+
+    Others go on to the host: ``KeyboardInterrupt``, what a signal handler raised, and what a
+    library of the host's ends its own greenlets or tests with.
 
     Args:
         error: What was raised, caught.
     """
     if isinstance(error, Exception):
-        return False
+        return True
+    return _is_an_ending(error) and not _is_of_a_handler(error)
+
+
+def _is_an_ending(error: BaseException) -> bool:
+    # Whoever raises it has loaded asyncio, which is too slow to load for this.
+    cancelled = getattr(sys.modules.get("asyncio"), "CancelledError", SystemExit)
+    return isinstance(error, (SystemExit, GeneratorExit, cancelled))
+
+
+def _is_of_a_handler(error: BaseException) -> bool:
     handlers = (signal.getsignal(number) for number in signal.valid_signals())
     codes = {
         getattr(getattr(handler, "__func__", handler), "__code__", None) for handler in handlers

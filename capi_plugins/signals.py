@@ -20,7 +20,7 @@ from typing import Any
 
 from blinker import NamedSignal, Namespace
 
-from capi_plugins.leaving import is_meant
+from capi_plugins.leaving import is_failure
 
 _log = logging.getLogger("capi_plugins.signals")
 _namespace = Namespace()
@@ -83,8 +83,8 @@ def tell(signal: NamedSignal, sender: object, **arguments: Any) -> None:
     for receiver in signal.receivers_for(sender):
         try:
             receiver(sender, **arguments)
-        except (Exception, SystemExit) as error:
-            if is_meant(error):
+        except BaseException as error:
+            if not is_failure(error):
                 raise
             # The text of an exception may hold personal data, its type does not.
             _log.error("a receiver of %s failed with %s", signal.name, type(error).__name__)

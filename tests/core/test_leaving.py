@@ -1,13 +1,15 @@
-"""A plugin that exits ends nothing; a signal handler that exits ends what it is meant to end."""
+"""A plugin that exits or cancels ends nothing; who means to end something ends it."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 
 import pytest
 
 from capi_plugins import hookimpl, signals
+from tests.core.paper import Paper
 
 
 @pytest.fixture
@@ -51,8 +53,38 @@ def test_a_signal_that_comes_while_a_receiver_works_ends_the_worker(make, post, 
     client.close()
 
 
-def test_a_plugin_that_exits_has_failed_and_ends_nothing(make, post, ended):
-    client = make(Filtering(sys.exit), to=post)
+def raising(error):
+    def act():
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), GeneratorExit()])
+def test_a_plugin_that_exits_or_cancels_has_failed_and_ends_nothing(make, post, caplog, error):
+    client = make(Filtering(raising(error)), to=post)
+    client.track("Lead")
+    client.close()
+    assert post.events == []
+    assert f"Filtering failed in capi_filter with {type(error).__name__} at " in caplog.text
+
+
+class OfALibrary(BaseException):
+    """What gevent's time limits and pytest's outcomes are: they end what the host has begun."""
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, OfALibrary])
+def test_what_others_end_goes_on_to_the_host(make, post, kind):
+    client = make(Filtering(raising(kind())), to=post)
+    with pytest.raises(kind):
+        client.track("Lead")
+    client.close()
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), GeneratorExit()])
+def test_a_destination_that_exits_or_cancels_ends_nothing(make, post, monkeypatch, error):
+    client = make(to=post)
+    monkeypatch.setattr(Paper, "payload", lambda *_, **__: raising(error)())
     client.track("Lead")
     client.close()
     assert post.events == []

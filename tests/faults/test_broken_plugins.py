@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 
@@ -26,6 +27,8 @@ FAILURES = {
     "recursion": recurse,
     "assertion": lambda: (_ for _ in ()).throw(AssertionError),
     "generator": lambda: next(iter(())),
+    "cancelled": lambda: (_ for _ in ()).throw(asyncio.CancelledError),
+    "closed": lambda: (_ for _ in ()).throw(GeneratorExit),
 }
 
 
@@ -80,8 +83,8 @@ def dropped():
 def test_whatever_a_hook_raises_the_host_answers_and_sending_goes_on(
     hook, failure, sandbox, box, dropped
 ):
-    """A plugin's hook runs out of memory or stack, exits, or raises otherwise, inside
-    of a request, in the thread that sends and at the end.
+    """A plugin's hook runs out of memory or stack, exits, raises what cancels a task or closes
+    a generator, or raises otherwise, inside of a request, in the thread that sends and at the end.
 
     The answer is the host's own. Without its enrichment, and after a failed send, the event
     arrives; where consent or a filter failed it is dropped with a reason. Later events are sent.
@@ -117,7 +120,8 @@ def test_whatever_a_hook_raises_the_host_answers_and_sending_goes_on(
 @pytest.mark.fault("A17")
 @pytest.mark.parametrize("failure", FAILURES)
 def test_whatever_a_receiver_raises_everything_goes_on(failure, sandbox, box):
-    """A receiver of each of the signals runs out of memory or stack, exits, or raises otherwise.
+    """A receiver of each of the signals runs out of memory or stack, exits, raises what cancels a
+    task or closes a generator, or raises otherwise.
 
     Events are captured and delivered, retried, refused and dropped as if it did not exist.
     """

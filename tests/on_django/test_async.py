@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import capi_django
 import pytest
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from bookshop.models import Order
 from bookshop.signals import order_placed
 from capi_django.middleware import CapiMiddleware
@@ -16,6 +16,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client
+
+from capi_plugins import hookimpl
+from tests.on_django.conftest import Wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -149,6 +152,33 @@ def test_a_view_that_is_cancelled_still_sold_what_it_sold(configure, recorder, r
     configure()
     asyncio.run(ask())
     assert recorder.names == ["Lead"]
+
+
+def test_a_request_that_is_cancelled_while_a_plugin_works_is_cancelled(configure, recorder, rf):
+    working = threading.Event()
+
+    class Asking:
+        @hookimpl
+        def capi_enrich(self):
+            async_to_sync(self.ask)()
+
+        async def ask(self):
+            working.set()
+            await asyncio.Event().wait()
+
+    async def ask():
+        async def get_response(request):
+            capi_django.track("Lead")
+            return HttpResponse("ok")
+
+        task = asyncio.ensure_future(CapiMiddleware(get_response)(rf.get("/async/do/")))
+        assert await asyncio.to_thread(working.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    configure(PLUGINS=[Wire(), Asking()])
+    asyncio.run(ask())
 
 
 def test_a_stream_is_not_touched(configure, recorder, view):

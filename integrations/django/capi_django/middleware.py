@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -90,6 +91,7 @@ async def _finish_async(
     finished = _finished(visit, response)
     if finished is None:
         return
+    before = _cancelled()
     try:
         pages = navigates(accepts(visit.request))
         noted = scope.pending or scope.created
@@ -98,6 +100,15 @@ async def _finish_async(
             await hop(visit, scope, finished)
     except Exception as error:
         visit.client.failed("finish", error)
+    if _cancelled() > before:
+        # asgiref has told a plugin that was waiting for a coroutine, and nobody else.
+        raise asyncio.CancelledError
+
+
+def _cancelled() -> int:
+    """How often the request was cancelled."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def _capture(visit: Visit, scope: RequestScope, finished: FinishedRequest) -> None:
