@@ -19,7 +19,7 @@ from capi_plugins._restoring import Restoring
 from capi_plugins._scope import About, Build, Pending, RequestScope
 from capi_plugins._subjects import Subject, subject_of_event
 from capi_plugins.context import NO_REQUEST, RequestContext
-from capi_plugins.events import Event
+from capi_plugins.events import BROWSING, Event
 from capi_plugins.exceptions import InvalidEvent
 from capi_plugins.outbox.base import Delivery
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("capi_plugins.client")
 _DUPLICATE = "duplicate: this event_id was queued within the last 48 hours"
+_UNSEEN = "the request failed: the visitor was shown an error in place of the page"
 _WITHDRAWN = "no consent (it was withdrawn while the event waited in the outbox)"
 
 
@@ -124,6 +125,9 @@ class Capturing:
                 self._client.failed("building an event", error)
             else:
                 if event is None:
+                    withdrawn += pending.held
+                elif pending.unseen and event.event_name in BROWSING:
+                    self.dropped(event, None, _UNSEEN)
                     withdrawn += pending.held
                 else:
                     subject = self._subject(pending.subject) or subject_of_event(event)

@@ -14,6 +14,8 @@ from capi_plugins.context import NO_REQUEST, FinishedRequest
 if TYPE_CHECKING:
     from capi_plugins._client import Client
 
+_FAILED = 500
+
 
 class Noting:
     """Keeps events with their requests; never raises.
@@ -80,6 +82,8 @@ class Noting:
         scope.open = False
         # What is not confirmed yet is captured when it is, without the scope's help.
         noted, scope.pending = scope.pending, []
+        for pending in noted:
+            pending.unseen = finished is not None and finished.status >= _FAILED
         noted = [pending for pending in noted if pending.confirmed] + matched
         created, scope.created = scope.created, []
         results: list[Processed] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import attrs
 
 from capi_plugins._money import major_units
 
+Find = Callable[[str], Any]
 _MOST_ITEMS = 500
 _SPEC_KEYS = ("VALUE", "EACH", "PATH")
 
@@ -126,6 +127,7 @@ class Lookup:
         items: For ``EACH``: what each item gives, by name; the item is offered as ``item``, and
             the key as ``key`` where the list is a mapping.
         entries: The entries of a list that is written out, each by name.
+        function: Finds the value where no path leads to it; it is given what follows a path.
     """
 
     paths: tuple[str, ...] = ()
@@ -135,6 +137,7 @@ class Lookup:
     currency: Lookup | None = None
     items: tuple[tuple[str, Lookup], ...] = ()
     entries: tuple[tuple[tuple[str, Lookup], ...], ...] = ()
+    function: Callable[[Find], Any] | None = None
 
     def find(self, offer: Mapping[str, Any], lost: list[str]) -> Any:
         """Return the value, or None.
@@ -145,6 +148,8 @@ class Lookup:
         """
         if self.is_literal:
             return self.literal
+        if self.function is not None:
+            return self._asked(self.function, offer, lost)
         if self.each is not None:
             return self._list(offer, lost)
         if self.entries:
@@ -168,6 +173,19 @@ class Lookup:
             return amount
         # Phone numbers of django-phonenumber-field print themselves as people write them.
         return value.as_e164 if hasattr(type(value), "as_e164") else value
+
+    def _asked(
+        self, function: Callable[[Find], Any], offer: Mapping[str, Any], lost: list[str]
+    ) -> Any:
+        def find(path: str) -> Any:
+            value = resolve(path, offer)
+            return None if value is NOWHERE else value
+
+        try:
+            return function(find)
+        except Exception:
+            lost.append(f"{getattr(function, '__name__', 'a function')}()")
+            return None
 
     def _list(self, offer: Mapping[str, Any], lost: list[str]) -> list[dict[str, Any]] | None:
         found = resolve(self.each or "", offer)
@@ -207,8 +225,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
 
     Args:
         value: A path, a list of paths, ``{"VALUE": x}``, ``{"EACH": path, name: lookup, ...}``,
-            ``{"PATH": path, "AS": "minor_units", "CURRENCY": lookup}``, or a list of
-            ``{name: lookup, ...}``.
+            ``{"PATH": path, "AS": "minor_units", "CURRENCY": lookup}``, a list of
+            ``{name: lookup, ...}``, or a function.
         path: Where it stands in the settings, for problems.
         problems: Receives sentences about mistakes.
     """
@@ -219,6 +237,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
     if isinstance(value, list | tuple) and value and all(_is_entry(item) for item in value):
         entries = (_fields(item, f"{path}[{n}]", problems) for n, item in enumerate(value))
         return Lookup(entries=tuple(entries))
+    if callable(value) and not isinstance(value, type):
+        return Lookup(function=value)
     if isinstance(value, Mapping):
         if set(value) == {"VALUE"}:
             return Lookup(literal=value["VALUE"], is_literal=True)
@@ -234,8 +254,8 @@ def parse_lookup(value: Any, path: str, problems: list[str]) -> Lookup:
             return Lookup(each=_checked(value["EACH"], path, problems), items=items)
     problems.append(
         f"{path} must be a path like 'order.number', a list of paths, "
-        "{'VALUE': literal}, {'EACH': path, ...}, a list of {name: path, ...} or "
-        "{'PATH': path, 'AS': 'minor_units', 'CURRENCY': path}"
+        "{'VALUE': literal}, {'EACH': path, ...}, a list of {name: path, ...}, "
+        "{'PATH': path, 'AS': 'minor_units', 'CURRENCY': path} or a function"
     )
     return Lookup(is_literal=True)
 

@@ -32,16 +32,18 @@ OnCommit = Callable[[Callable[[], None]], None]
 class Pending:
     """An event that was noted, and is captured at the end of the request if it is confirmed.
 
-    What an outbox holds of it goes without its help if the process ends before that.
+    What an outbox holds of it goes without its help if the process ends before that. It is
+    ``unseen`` when the request has failed, so that its visitor was shown nothing.
     """
 
-    __slots__ = ("build", "confirmed", "held", "subject")
+    __slots__ = ("build", "confirmed", "held", "subject", "unseen")
 
     def __init__(self, build: Build, *, confirmed: bool, subject: About | None = None) -> None:
         self.build = build
         self.confirmed = confirmed
         self.subject = subject
         self.held: tuple[Delivery, ...] = ()
+        self.unseen = False
 
     @classmethod
     def of_trigger(cls, trigger: Trigger, offer: Offer, identify: Identify) -> Pending:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -19,6 +20,7 @@ Offer = Callable[[], Mapping[str, Any]]
 KINDS = ("signal", "model", "request")
 _USER_FIELDS = frozenset(UserData.names())
 _EVENT_FIELDS = ("EVENT_TIME", "ACTION_SOURCE", "EVENT_SOURCE_URL")
+_LOOKUP = (str, list, tuple, Mapping, FunctionType)
 
 
 @attrs.frozen(kw_only=True)
@@ -247,12 +249,12 @@ def parse_trigger(
         section.wrong("ON", f"must be one of {', '.join(map(repr, KINDS))}")
     if not event:
         section.wrong("EVENT", "is required: the name of the event, such as 'Purchase'")
-    key = section.take("EVENT_ID", (str, list, tuple, Mapping))
+    key = section.take("EVENT_ID", _LOOKUP)
     context = section.take("CONTEXT", (str, list, tuple))
     fields = {
         name.lower(): parse_lookup(value, section.at(name), problems)
         for name in _EVENT_FIELDS
-        if (value := section.take(name, (str, list, tuple, Mapping))) is not None
+        if (value := section.take(name, _LOOKUP)) is not None
     }
     trigger = Trigger(
         where=where,

@@ -96,6 +96,16 @@ def lost_attributes(trigger: Trigger, model: type) -> list[str]:
     return lost
 
 
+def reads(trigger: Trigger, name: str) -> bool:
+    """Whether a path of a trigger starts at a name; what its functions read nobody knows.
+
+    Args:
+        trigger: The rule.
+        name: What a path may start at, such as ``context``.
+    """
+    return any(path.partition(".")[0] == name for path in _paths(trigger))
+
+
 def _paths(trigger: Trigger) -> Iterator[str]:
     yield from trigger.when
     groups = (trigger.fields, trigger.user_data, trigger.custom_data)

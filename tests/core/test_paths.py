@@ -257,6 +257,25 @@ def test_a_literal_is_itself():
     assert lookup({"VALUE": None}).find({}, []) is None
 
 
+def test_a_function_finds_what_no_path_leads_to():
+    def dearest(find):
+        return max(line["price"] for line in find("order.lines"))
+
+    order = {"lines": [{"price": 3}, {"price": 7}]}
+    assert lookup(dearest).find({"order": order}, []) == 7
+    assert lookup([{"price": dearest}]).find({"order": order}, []) == [{"price": 7}]
+    assert lookup(lambda find: find("nobody.email")).find({}, []) is None
+
+
+def test_a_function_that_raises_leads_nowhere():
+    def dearest(find):
+        raise ValueError("jane@example.com")
+
+    lost = []
+    assert lookup(dearest).find({}, lost) is None
+    assert lost == ["dearest()"]
+
+
 def test_a_list_of_paths_is_a_fall_back():
     made = lookup(["order.email", "user.email", "user.name"])
     for order, user, expected in [

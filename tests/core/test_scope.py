@@ -123,6 +123,22 @@ def test_a_request_that_failed_drops_its_request_triggers_and_keeps_what_was_tra
     assert [name for name, _ in seen(post)] == ["Lead"]
 
 
+def test_a_request_that_failed_showed_nothing(make, post):
+    failure = {"ON": "request", "ROUTE": "pay", "STATUS": 503, "EVENT": "FindLocation"}
+    client = make(TRIGGERS=[failure])
+    confirm = []
+    with request(client, route="pay", status=503):
+        client.track("ViewContent")
+        client.track("Lead")
+        client.note(lambda: Event(event_name="Search"), on_commit=confirm.append)
+    confirm[0]()
+    # What asks for the failure itself gets it.
+    assert [name for name, _ in seen(post)] == ["Lead", "FindLocation"]
+    with request(client, status=404):
+        client.track("Search")
+    assert [name for name, _ in seen(post)][2:] == ["Search"]
+
+
 def test_finishing_twice_captures_once(make, post):
     client = make()
     with client.request(context) as scope:

@@ -24,7 +24,8 @@ PAID = {
     "CUSTOM_DATA": {"value": {"VALUE": 1}, "currency": {"VALUE": "EUR"}},
 }
 PLACED = {"ON": "signal", "SIGNAL": "bookshop.signals.order_placed", "EVENT": "Lead"}
-TRACKED = "AddPaymentInfo"
+TRACKED = "Schedule"
+LOOKED = {"ON": "signal", "SIGNAL": "bookshop.signals.order_placed", "EVENT": "ViewContent"}
 DONE = {"ON": "request", "ROUTE": "do", "EVENT": "Contact"}
 
 
@@ -185,6 +186,25 @@ def test_a_page_that_fails_after_the_commit_still_sold_something(
     assert client.get("/do/").status_code == 500
     assert Order.objects.using(alias).count() == 1
     assert shop.names == ["Purchase", "Lead"]
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_page_that_nobody_was_shown_was_not_looked_at(
+    client, configure, recorder, view, monkeypatch, atomic
+):
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", atomic)
+    configure(LOOKED, PAID)
+
+    def page(request):
+        buy("default")
+        capi_django.track("Search")
+        return TemplateResponse(request, "bookshop/broken.html")
+
+    view(page)
+    client.raise_request_exception = False
+    assert client.get("/do/").status_code == 500
+    assert recorder.names == ["Purchase"]
+    assert sum(reason.startswith("the request failed") for reason in recorder.dropped) == 2
 
 
 def test_what_was_committed_before_an_error_counts(client, alias, shop, view):

@@ -37,6 +37,16 @@ def test_a_change_to_the_value_makes_an_event(configure, recorder, order):
     assert event.custom_data.value == "20.00"
 
 
+def test_the_values_before_are_offered(configure, recorder, order):
+    configure({**PAID, "CHANGED": {"status": "shipped"}, "WHEN": {"old.status": ["new", "packed"]}})
+    for before, number in (("new", "A2"), ("lost", "A3")):
+        other = Order.objects.create(number=number, status=before)
+        other.status = "shipped"
+        other.save()
+    Order.objects.create(number="A4", status="shipped")
+    assert [event.event_id for event in recorder.events] == ["Purchase.A2"]
+
+
 def test_saving_again_makes_no_second_event(configure, recorder, order):
     configure(PAID)
     order.paid = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 from decimal import Decimal
@@ -22,6 +23,7 @@ PAID = {
     "EVENT_ID": "instance.number",
     "CUSTOM_DATA": {
         "value": "instance.total",
+        "was_paid": "old.paid",
         "contents": {"EACH": "instance.lines", "id": "item.sku", "quantity": "item.quantity"},
     },
 }
@@ -162,6 +164,21 @@ def test_view_that_fails_after_the_commit_still_made_a_purchase(shop, recorder, 
     assert recorder.events[0]["custom_data"]["contents"] == CONTENTS
 
 
+@pytest.mark.parametrize("propagate", [True, False])
+def test_page_that_nobody_was_shown_was_not_looked_at(shop, recorder, propagate):
+    shop.app.config["PROPAGATE_EXCEPTIONS"] = propagate
+
+    def view():
+        order(shop, paid=True)
+        shop.db.session.commit()
+        shop.app.extensions["capi"].client.track("ViewContent")
+        raise ZeroDivisionError
+
+    with contextlib.suppress(ZeroDivisionError):
+        assert visit(shop, view) == 500
+    assert seen(recorder) == [("Purchase", "Purchase.A1")]
+
+
 def test_session_that_broke_after_the_commit_costs_nothing(shop, recorder):
     def view():
         placed = order(shop, paid=True)
@@ -220,6 +237,7 @@ def test_change_of_a_column_is_told_from_its_old_value(shop, recorder):
 
     assert visit(shop, view) == 200
     assert seen(recorder) == [("Purchase", "Purchase.unpaid")]
+    assert recorder.events[0]["custom_data"]["was_paid"] is False
 
 
 def test_column_that_was_set_while_expired_is_told_from_its_old_value(shop, recorder):

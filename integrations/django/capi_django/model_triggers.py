@@ -157,7 +157,7 @@ class _Watch:
             if raw or (not created and not written):
                 return
             new = {**old, **{name: _value(instance, field) for name, field in written.items()}}
-            named = {"instance": instance, "sender": sender, "created": created}
+            named = {"instance": instance, "sender": sender, "created": created, "old": old}
             for trigger in self._triggers:
                 if trigger.changes(created=created, old=old, new=new):
                     self._note(trigger, instance, named, using)

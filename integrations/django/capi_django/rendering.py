@@ -17,6 +17,7 @@ import attrs
 from django.template import RequestContext
 
 from capi_plugins import Trigger
+from capi_plugins.trigger_rules import reads
 
 _log = logging.getLogger("capi_plugins.django")
 _original = RequestContext.bind_template
@@ -49,7 +50,7 @@ def watch(triggers: Iterable[Trigger]) -> Callable[[], None]:
     Returns:
         Ends it.
     """
-    if any(_asks(trigger) for trigger in triggers):
+    if any(trigger.template is not None or reads(trigger, "context") for trigger in triggers):
         watch_all()
     return _unwatch
 
@@ -84,24 +85,3 @@ def _page(context: RequestContext, template: Any) -> tuple[list[Page], Page] | N
     except Exception as error:
         _log.error("looking at a rendered page failed with %s", type(error).__name__)
         return None
-
-
-def _asks(trigger: Trigger) -> bool:
-    lookups = [
-        *trigger.fields.values(),
-        *trigger.user_data.values(),
-        *trigger.custom_data.values(),
-    ]
-    lookups += [lookup for lookup in (trigger.event_id, trigger.context) if lookup is not None]
-    paths = [*trigger.when, *(path for lookup in lookups for path in _paths(lookup))]
-    return trigger.template is not None or any(path.split(".")[0] == "context" for path in paths)
-
-
-def _paths(lookup: Any) -> Iterator[str]:
-    yield from lookup.paths
-    if lookup.each is not None:
-        yield lookup.each
-    if lookup.currency is not None:
-        yield from _paths(lookup.currency)
-    for _, item in lookup.items:
-        yield from _paths(item)

@@ -103,7 +103,7 @@ def _after_flush(session: Session, _: object) -> None:
                 old = {name: value[0] for name, value in old.items() if value}
                 new = {name: state.dict[name] for name in trigger.changed if name in state.dict}
                 old.update(asked.get(id(row), {}))
-                named = {"instance": row}
+                named = {"instance": row, "old": old}
                 if trigger.changes(created=created, old=old, new=new):
                     watching.installed.note_trigger(trigger, named, session, fresh=created)
                 elif created:
