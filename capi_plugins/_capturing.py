@@ -1,26 +1,19 @@
-"""From an event to the outbox: events are built, taken through the stages, and queued together."""
+"""From an event to the outbox: events are taken through the stages and queued together."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
 from capi_plugins import signals
 from capi_plugins._delivery import Delivering
 from capi_plugins._holding import Holding, event_of
-from capi_plugins._kept import KeptContexts
-from capi_plugins._once import is_told_twice, once_a_visit
 from capi_plugins._pipeline import Pipeline, Processed
-from capi_plugins._remembering import Remembering
-from capi_plugins._restoring import Restoring
-from capi_plugins._scope import About, Build, Pending, RequestScope
-from capi_plugins._subjects import Subject, subject_of_event
-from capi_plugins.context import NO_REQUEST, RequestContext
-from capi_plugins.events import BROWSING, Event
-from capi_plugins.exceptions import InvalidEvent
+from capi_plugins.context import RequestContext
+from capi_plugins.events import Event
 from capi_plugins.outbox.base import Delivery
 
 if TYPE_CHECKING:
@@ -28,8 +21,21 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("capi_plugins.client")
 _DUPLICATE = "duplicate: this event_id was queued within the last 48 hours"
-_UNSEEN = "the request failed: the visitor was shown an error in place of the page"
 _WITHDRAWN = "no consent (it was withdrawn while the event waited in the outbox)"
+
+
+class Built(NamedTuple):
+    """An event on its way to the outbox.
+
+    Attributes:
+        event: The event.
+        context: The request it is taken for.
+        held: What the outbox holds of it already.
+    """
+
+    event: Event
+    context: RequestContext
+    held: Sequence[Delivery] = ()
 
 
 class Capturing:
@@ -39,7 +45,6 @@ class Capturing:
         client: In whose name signals are sent.
         pipeline: The stages.
         delivering: The outbox and the worker.
-        kept: What is kept of shoppers, for events that fire elsewhere.
         holding: Holds what visitors have not decided about.
     """
 
@@ -48,141 +53,45 @@ class Capturing:
         client: Client,
         pipeline: Pipeline,
         delivering: Delivering,
-        kept: KeptContexts,
         holding: Holding,
     ) -> None:
         self._client = client
         self._pipeline = pipeline
         self._delivering = delivering
-        self._restoring = Restoring(client, kept)
-        self._remembering = Remembering(client, kept)
         self._holding = holding
 
-    def hold(
-        self, build: Build, scope: RequestScope | None, database: str, about: About | None
-    ) -> Sequence[Delivery]:
-        """Have the outbox hold an event in an open transaction, as far as it is known.
+    def hold(self, make: Callable[[], Built | None], database: str) -> Sequence[Delivery]:
+        """Have the outbox hold what there is of an event in an open transaction.
 
         Nobody is told of it: what counts is what is captured in the end.
 
         Args:
-            build: Makes the event.
-            scope: The request.
+            make: Makes the event.
             database: Name of the database whose transaction it is.
-            about: What the event is about.
         """
 
-        def make() -> list[Delivery]:
-            try:
-                event = build()
-            except InvalidEvent:
-                return []
-            if event is None:
-                return []
-            context = scope.context_now() if scope else NO_REQUEST
-            event, context = self._for_shopper(event, self._subject(about), context)
-            processed = self._pipeline.process(event, context)
+        def deliveries() -> list[Delivery]:
+            built = make()
+            processed = self._pipeline.process(built.event, built.context) if built else ()
             return [delivery for result in processed if (delivery := _delivery(result))]
 
         try:
-            return self._delivering.hold(make, database)
+            return self._delivering.hold(deliveries, database)
         except Exception as error:
             # It is captured at the end of the request, as it is with other outboxes.
             self._client.failed("holding an event", error)
             return ()
 
-    def capture_noted(
-        self,
-        noted: Sequence[Pending],
-        context: RequestContext,
-        created: Sequence[About] = (),
-    ) -> list[Processed]:
-        """Build events, capture them, and remember whose request that was.
-
-        Args:
-            noted: What makes the events, and what the outbox holds of them.
-            context: The request they happened in.
-            created: What the request made that may have events later.
-
-        Returns:
-            What became of them.
-        """
-        events: list[Event] = []
-        told: list[tuple[Event, Subject]] = []
-        contexts: list[RequestContext] = []
-        subjects = [subject for about in created if (subject := self._subject(about))]
-        made = {key for subject in subjects for key in subject.known_as}
-        held: list[tuple[Delivery, ...]] = []
-        withdrawn: list[Delivery] = []
-        for pending in noted:
-            try:
-                event = pending.build()
-            except InvalidEvent as error:
-                self.dropped(None, None, str(error))
-                withdrawn += pending.held
-            except Exception as error:
-                # What is held of it is sent after the grace period.
-                self._client.failed("building an event", error)
-            else:
-                if event is None:
-                    withdrawn += pending.held
-                elif pending.unseen and event.event_name in BROWSING:
-                    self.dropped(event, None, _UNSEEN)
-                    withdrawn += pending.held
-                else:
-                    subject = self._subject(pending.subject) or subject_of_event(event)
-                    if not made.isdisjoint(subject.known_as):
-                        subject = attrs.evolve(subject, fresh=True)
-                    if is_told_twice(event, subject, told):
-                        self.dropped(event, None, "duplicate: another trigger made the same event")
-                        withdrawn += pending.held
-                        continue
-                    told.append((event, subject))
-                    subjects.append(subject)
-                    event, whose = self._for_shopper(event, subject, context)
-                    events.append(event)
-                    contexts.append(whose)
-                    held.append(pending.held)
-        results: list[Processed] = []
-        if events or withdrawn:
-            results = self.capture(events, contexts, held, withdrawn)
-        self._remembering.remember(subjects, context)
-        return results
-
-    def _for_shopper(
-        self, event: Event, subject: Subject | None, context: RequestContext
-    ) -> tuple[Event, RequestContext]:
-        """Return the event and the request it is taken for."""
-        context = self._restoring.restored(event, subject, context)
-        try:
-            return once_a_visit(event, context), context
-        except Exception as error:
-            self._client.failed("telling a look from another", error)
-            return event, context
-
-    def _subject(self, about: About | None) -> Subject | None:
-        try:
-            return about() if about else None
-        except Exception as error:
-            self._client.failed("telling what an event is about", error)
-            return None
-
     def capture(
-        self,
-        events: Sequence[Event],
-        contexts: Sequence[RequestContext],
-        held: Sequence[tuple[Delivery, ...]] = (),
-        withdrawn: Sequence[Delivery] = (),
+        self, built: Sequence[Built], withdrawn: Sequence[Delivery] = ()
     ) -> list[Processed]:
         """Take events to the outbox, all in one go: a request costs one commit at most.
 
         Args:
-            events: The events.
-            contexts: For each, the request it is taken for.
-            held: What the outbox holds of each.
-            withdrawn: What it holds besides and must not send.
+            built: The events.
+            withdrawn: What the outbox holds besides and must not send.
         """
-        return self._capture(events, contexts, held, withdrawn)[0]
+        return self._capture(built, withdrawn)[0]
 
     def store(
         self, events: Sequence[Event], context: RequestContext, reasons: Sequence[str]
@@ -196,25 +105,21 @@ class Capturing:
         """
         for reason in reasons:
             self.dropped(None, None, reason)
-        return self._capture(events, [context] * len(events))[1]
+        return self._capture([Built(event, context) for event in events])[1]
 
     def _capture(
-        self,
-        events: Sequence[Event],
-        contexts: Sequence[RequestContext],
-        held: Sequence[tuple[Delivery, ...]] = (),
-        withdrawn: Sequence[Delivery] = (),
+        self, built: Sequence[Built], withdrawn: Sequence[Delivery] = ()
     ) -> tuple[list[Processed], bool]:
         results: list[Processed] = []
         stored = True
         queued: list[tuple[Event, Delivery]] = []
         withdrawn = list(withdrawn)
-        for number, (event, context) in enumerate(zip(events, contexts, strict=True)):
+        for event, context, held in built:
             try:
                 signals.tell(signals.event_captured, self._client, event=event, context=context)
                 processed = self._undecided(self._pipeline.process(event, context), context)
                 results += processed
-                waiting = {item.destination: item for item in (held[number] if held else ())}
+                waiting = {item.destination: item for item in held}
                 for made, delivery in self._deliveries(processed):
                     early = waiting.pop(delivery.destination, None)
                     if early is not None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from capi_plugins import signals
 from capi_plugins._browser import BrowserAnswer, BrowserHalf
-from capi_plugins._capturing import Capturing
+from capi_plugins._building import Building
+from capi_plugins._capturing import Built, Capturing
 from capi_plugins._delivery import Delivering, FlushResult
 from capi_plugins._holding import Holding
 from capi_plugins._kept import KeptContexts
@@ -91,8 +92,9 @@ class Client:
         days = settings.context_days
         kept = KeptContexts(lambda: self._delivering.contexts, days, self.failed, clock)
         self.holding = Holding(self, lambda: self._delivering.held, clock)
-        self._capturing = Capturing(self, self._pipeline, self._delivering, kept, self.holding)
-        self._noting = Noting(self, self._capturing, self.holding)
+        self._capturing = Capturing(self, self._pipeline, self._delivering, self.holding)
+        building = Building(self, self._capturing, kept)
+        self._noting = Noting(self, building, self._capturing, self.holding)
         self.active = settings.enabled and self.has_destinations
         store = self._capturing.store if self.active else None
         self._receiving = Receiving(self, store)
@@ -285,7 +287,7 @@ class Client:
         Returns:
             What became of it, for each destination.
         """
-        return self._capturing.capture([event], [context]) if self.active else []
+        return self._capturing.capture([Built(event, context)]) if self.active else []
 
     def dry_run(self, event: Event, context: RequestContext = NO_REQUEST) -> list[Processed]:
         """Take one event through every stage and queue nothing."""

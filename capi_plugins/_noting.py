@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from capi_plugins._building import Building
 from capi_plugins._capturing import Capturing
 from capi_plugins._holding import Holding
 from capi_plugins._pipeline import Processed
@@ -22,12 +23,16 @@ class Noting:
 
     Args:
         client: Whose events they are.
-        capturing: Takes them when it is time.
+        building: Builds them when it is time.
+        capturing: Takes what was held.
         holding: Holds what visitors have not decided about.
     """
 
-    def __init__(self, client: Client, capturing: Capturing, holding: Holding) -> None:
+    def __init__(
+        self, client: Client, building: Building, capturing: Capturing, holding: Holding
+    ) -> None:
         self._client = client
+        self._building = building
         self._capturing = capturing
         self._holding = holding
 
@@ -55,11 +60,11 @@ class Noting:
                 return
             if on_commit is not None:
                 if database is not None:
-                    held = self._capturing.hold(early, scope, database, early_about)
+                    held = self._building.hold(early, scope, database, early_about)
                     pending.held = tuple(held)
                 on_commit(lambda: self._confirm(scope, pending))
             elif scope is None:
-                self._capturing.capture_noted([pending], NO_REQUEST)
+                self._building.capture_noted([pending], NO_REQUEST)
         except Exception as error:
             self._client.failed("note", error)
 
@@ -94,7 +99,7 @@ class Noting:
         over = bool(visited) and self._release(scope)
         try:
             if noted or created:
-                results = self._capturing.capture_noted(noted, scope.context, created)
+                results = self._building.capture_noted(noted, scope.context, created)
         except Exception as error:
             self._client.failed("finish", error)
         if visited:
@@ -139,6 +144,6 @@ class Noting:
             pending.confirmed = True
             if scope is None or not scope.open:
                 context = scope.context if scope else NO_REQUEST
-                self._capturing.capture_noted([pending], context)
+                self._building.capture_noted([pending], context)
         except Exception as error:
             self._client.failed("confirm", error)

@@ -216,6 +216,7 @@ LAYERS = [
     {"_delivery"},
     {"_restoring", "_remembering", "_holding"},
     {"_capturing", "_receiving"},
+    {"_building"},
     {"_noting"},
     {"_client"},
     {"_configure"},
