@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.server
 import json
+import sqlite3
 import threading
 import time
 
@@ -23,10 +25,10 @@ def buy(visitor, total="12.50"):
     return visitor.post("/buy/", total=total).headers["Location"]
 
 
-def pay(visitor, page, status):
+def pay(visitor, page, status, gateway="3ds-disabled", expect=302):
     visitor.get(page)
     fields = {"status": status, "fraud_status": "unknown", "verification_result": "confirmed"}
-    return visitor.post(page, **fields, gateway_response="3ds-disabled")
+    return visitor.post(page, **fields, gateway_response=gateway, expect=expect)
 
 
 @pytest.fixture
@@ -68,6 +70,19 @@ def test_what_was_taken_of_a_reserved_payment_is_its_value(payments, visit):
     (purchase,) = jane.events("Purchase")
     data = purchase["custom_data"]
     assert (data["value"], data["currency"]) == (8.25, "EUR")
+
+
+def test_the_database_of_the_payment_decides_where_there_are_two(serve, visit):
+    host = serve("payments", variant="two databases")
+    jane = visit(host)
+    page = buy(jane)
+    # Confirmed and rolled back: the gateway fails after the signal.
+    pay(jane, page, "confirmed", gateway="failure", expect=500)
+    assert jane.counts() == {}
+    pay(jane, page, "confirmed")
+    assert jane.counts() == {"Purchase": 1}
+    with contextlib.closing(sqlite3.connect(host.folder / "orders.sqlite3")) as orders:
+        assert orders.execute("SELECT status FROM shop_payment").fetchall() == [("confirmed",)]
 
 
 def test_a_payment_that_is_given_back_is_a_refund(payments, visit):
