@@ -9,6 +9,7 @@ from __future__ import annotations
 from capi_plugins._client import Client
 from capi_plugins._configure import configure
 from capi_plugins._delivery import FlushResult
+from capi_plugins._paths import Find
 from capi_plugins._pipeline import Processed
 from capi_plugins._scope import RequestScope
 from capi_plugins._triggers import Trigger
@@ -47,6 +48,7 @@ __all__ = [
     "DropEvent",
     "Event",
     "FieldNote",
+    "Find",
     "FinishedRequest",
     "FlushResult",
     "InvalidEvent",

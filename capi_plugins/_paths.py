@@ -12,6 +12,8 @@ import attrs
 from capi_plugins._money import major_units
 
 Find = Callable[[str], Any]
+"""What a function in place of a path is given: follows a path, to None if it leads nowhere."""
+
 _MOST_ITEMS = 500
 _SPEC_KEYS = ("VALUE", "EACH", "PATH")
 
@@ -181,11 +183,13 @@ class Lookup:
             value = resolve(path, offer)
             return None if value is NOWHERE else value
 
+        name = f"{getattr(function, '__name__', type(function).__name__)}()"
         try:
-            return function(find)
+            value = function(find)
         except Exception:
-            lost.append(f"{getattr(function, '__name__', 'a function')}()")
+            lost.append(name)
             return None
+        return None if value is None else self._read(value, name, offer, lost)
 
     def _list(self, offer: Mapping[str, Any], lost: list[str]) -> list[dict[str, Any]] | None:
         found = resolve(self.each or "", offer)

@@ -31,6 +31,11 @@ def test_minor_units_become_an_amount(amount, currency, expected):
     assert str(found) == expected
 
 
+def test_an_amount_may_be_found_by_a_function():
+    spec = {**MINOR, "PATH": lambda find: find("o.amount") - 250}
+    assert str(lookup(spec).find({"o": {"amount": 1250, "currency": "eur"}}, [])) == "10.00"
+
+
 @pytest.mark.parametrize(
     ("amount", "currency", "told"),
     [

@@ -83,6 +83,50 @@ def test_flask_security_waits_for_an_address_that_has_to_be_confirmed(host, sand
     assert [event["user_data"]["em"] for event in registered] == [[sha("ada@example.com")]]
 
 
+def test_flask_security_waits_for_nothing_where_one_may_log_in_without_it(host, sandbox, tmp_path):
+    pytest.importorskip("flask_security")
+    settings = json.dumps({"SECURITY_LOGIN_WITHOUT_CONFIRMATION": True})
+    with (
+        host("flask_security", "guarded:create_app", CONFIRMABLE="1", SECURITY=settings) as server,
+        visitor(server.url) as browser,
+    ):
+        register(browser, "ada@example.com")
+        sandbox.wait_for(1, name="CompleteRegistration", timeout=30)
+        mail = (tmp_path / "ada@example.com.mail").read_text()
+        assert browser.get(re.search(r"http\S+(/confirm/\S+)", mail)[1]).status_code == 200
+    assert [event["event_name"] for event in told(sandbox)].count("CompleteRegistration") == 1
+
+
+UNIFIED = {
+    "SECURITY_UNIFIED_SIGNIN": True,
+    "SECURITY_US_ENABLED_METHODS": ["email"],
+    "SECURITY_PASSWORD_REQUIRED": False,
+    "SECURITY_TOTP_SECRETS": {"1": "TjQ9Qa31VOrfEzuPy4VHQWPCTmRzCnFzMKLxXYiZu9B"},
+    "SECURITY_TOTP_ISSUER": "guarded",
+}
+
+
+def test_flask_security_without_passwords_registers_once_and_logs_in_once(host, sandbox, tmp_path):
+    pytest.importorskip("flask_security")
+    person = {"identity": "ada@example.com", "chosen_method": "email"}
+    with (
+        host("flask_security", "guarded:create_app", SECURITY=json.dumps(UNIFIED)) as server,
+        visitor(server.url) as browser,
+    ):
+        assert browser.post("/register", data={"email": "ada@example.com"}).status_code == 200
+        browser.cookies.delete("session")
+        assert browser.post("/us-signin/send-code", data=person).status_code == 200
+        code = re.search(r"\b\d{6}\b", (tmp_path / "ada@example.com.mail").read_text())[0]
+        form = {"identity": "ada@example.com", "passcode": code, "remember": "y"}
+        assert browser.post("/us-signin", data=form).text == "home"
+        # The session is over, and the cookie of "remember me" brings the user back.
+        browser.cookies.delete("session")
+        assert "remember_token" in browser.cookies
+        assert browser.get("/who").text == "ada@example.com"
+    names = sorted(event["event_name"] for event in told(sandbox))
+    assert names == ["CompleteRegistration", "Login", "Login"]
+
+
 def test_what_staff_do_is_left_out_where_roles_tell_who_they_are(host, sandbox):
     pytest.importorskip("flask_security")
     with host("flask_security", "guarded:create_app", {"PAGE_VIEW": True}) as server:
@@ -134,7 +178,8 @@ def test_flask_dance_keeps_its_token_and_a_login_is_counted_once(host, sandbox):
             assert browser.get("/login/idp").text == "token kept"
         with visitor(server.url) as browser:
             browser.get("/as-member")
-            assert browser.get("/login/idp").text == "token kept"
+            for provider in ("idp", "further"):
+                assert browser.get(f"/login/{provider}").text == "token kept"
     events = told(sandbox)
     assert [event["event_name"] for event in events] == ["Login", "Login"]
     by_provider, by_login = sorted(events, key=lambda event: "custom_data" not in event)

@@ -251,6 +251,27 @@ def test_who_signs_in_in_the_checkout_and_has_a_saved_basket_starts_it_once(
     assert laptop.counts()["InitiateCheckout"] == 2
 
 
+@pytest.mark.parametrize("variant", ["", "atomic"])
+@pytest.mark.parametrize("saved", [(EMMA, 2), (DUNE, 1)], ids=["another product", "the same"])
+def test_a_guest_who_signs_in_outside_of_the_checkout_starts_it_once(serve, visit, saved, variant):
+    shop = serve("oscar", variant=variant)
+    phone, laptop = visit(shop), visit(shop)
+    email = f"returning{saved[1]}@shop.example"
+    register(phone, email)
+    put_into_basket(phone, *saved, 1)
+    put_into_basket(laptop, DUNE, 1, 1)
+    start_checkout(laptop, "anonymous", "guest@example.com")
+    sign_in(laptop, f"returning{saved[1]}")
+    look_at_basket_and_go_on(laptop)
+    give_address(laptop)
+    place_order(laptop)
+    assert laptop.counts()["InitiateCheckout"] == 1
+    assert laptop.counts()["Purchase"] == 1
+    put_into_basket(laptop, DUNE, 1, 1)
+    look_at_basket_and_go_on(laptop)
+    assert laptop.counts()["InitiateCheckout"] == 2
+
+
 def test_signing_in_is_one_login(shop, visit):
     customer = visit(shop)
     sign_in(customer, "customer")

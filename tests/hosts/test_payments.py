@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import http.server
 import json
+import sqlite3
 import threading
 import time
 
@@ -23,10 +25,10 @@ def buy(visitor, total="12.50"):
     return visitor.post("/buy/", total=total).headers["Location"]
 
 
-def pay(visitor, page, status):
+def pay(visitor, page, status, gateway="3ds-disabled", expect=302):
     visitor.get(page)
     fields = {"status": status, "fraud_status": "unknown", "verification_result": "confirmed"}
-    return visitor.post(page, **fields, gateway_response="3ds-disabled")
+    return visitor.post(page, **fields, gateway_response=gateway, expect=expect)
 
 
 @pytest.fixture
@@ -60,12 +62,48 @@ def test_a_payment_that_is_not_confirmed_is_none(payments, visit, status):
     assert jane.counts() == {}
 
 
+def test_what_was_taken_of_a_reserved_payment_is_its_value(payments, visit):
+    jane = visit(payments)
+    page = buy(jane)
+    pay(jane, page, "preauth")
+    jane.get(page.replace("pay", "capture"), params={"amount": "8.25"})
+    (purchase,) = jane.events("Purchase")
+    data = purchase["custom_data"]
+    assert (data["value"], data["currency"]) == (8.25, "EUR")
+
+
+def test_the_database_of_the_payment_decides_where_there_are_two(serve, visit):
+    host = serve("payments", variant="two databases")
+    jane = visit(host)
+    page = buy(jane)
+    # Confirmed and rolled back: the gateway fails after the signal.
+    pay(jane, page, "confirmed", gateway="failure", expect=500)
+    assert jane.counts() == {}
+    pay(jane, page, "confirmed")
+    assert jane.counts() == {"Purchase": 1}
+    with contextlib.closing(sqlite3.connect(host.folder / "orders.sqlite3")) as orders:
+        assert orders.execute("SELECT status FROM shop_payment").fetchall() == [("confirmed",)]
+
+
 def test_a_payment_that_is_given_back_is_a_refund(payments, visit):
     jane = visit(payments)
     page = buy(jane)
-    pay(jane, page, "confirmed")
-    jane.get(page.replace("pay", "refund"))
+    pay(jane, page, "preauth")
+    jane.get(page.replace("pay", "capture"), params={"amount": "12.50"})
+    for amount in ("2.50", "10.00"):
+        assert jane.counts() == {"Purchase": 1}
+        jane.get(page.replace("pay", "refund"), params={"amount": amount})
     assert jane.counts() == {"Purchase": 1, "Refund": 1}
+    (refund,) = jane.events("Refund")
+    assert refund["custom_data"]["value"] == 12.5
+
+
+def test_a_reserved_payment_that_is_released_is_no_refund(payments, visit):
+    jane = visit(payments)
+    page = buy(jane)
+    pay(jane, page, "preauth")
+    jane.get(page.replace("pay", "release"))
+    assert jane.counts() == {}
 
 
 # ------------------------------------------------------------------ django-salesman
@@ -116,6 +154,21 @@ def test_an_order_that_is_not_paid_yet_is_none(salesman, visit):
     assert jane.counts() == {}
 
 
+def test_only_what_was_paid_can_be_cancelled(salesman, visit):
+    jane = visit(salesman)
+    jane.get(order(jane, "card"), expect=None)
+    order(jane, "on-delivery")
+    salesman.manage("""
+from salesman.core.utils import get_salesman_model
+for order in get_salesman_model("Order").objects.all():
+    order.status = "REFUNDED"
+    order.save()
+""")
+    (purchase,) = jane.events("Purchase")
+    (cancelled,) = jane.events("OrderCancelled")
+    assert cancelled["custom_data"] == purchase["custom_data"]
+
+
 # ------------------------------------------------------------------ dj-stripe
 
 ENDPOINT = "/stripe/webhook/00000000-0000-4000-8000-000000000001/"
@@ -153,7 +206,7 @@ def webhooks(serve, stripe):
     return serve("djstripe", variant=stripe)
 
 
-def call(host, name, data, *, number, secret="whsec_test"):
+def call(host, name, data, *, number, before=None, secret="whsec_test"):
     """Call the host as Stripe does, with a signature."""
     event = {
         "id": f"evt_{number}",
@@ -162,7 +215,7 @@ def call(host, name, data, *, number, secret="whsec_test"):
         "created": int(time.time()),
         "livemode": False,
         "type": name,
-        "data": {"object": data},
+        "data": {"object": data, "previous_attributes": before or {}},
         "request": {"id": None, "idempotency_key": None},
         "pending_webhooks": 1,
     }
@@ -268,10 +321,14 @@ def test_a_charge_that_is_given_back_is_a_refund(webhooks):
         "payment_intent": "pi_1",
         "billing_details": {"email": "jane@example.com"},
     }
-    call(webhooks, "charge.refunded", charge, number="refund")
+    call(webhooks, "charge.refunded", charge, number="refund", before={"amount_refunded": 0})
     (refund,) = sent(webhooks, "evt_refund")
     assert refund["event_name"] == "Refund"
     assert refund["custom_data"] == {"value": 5, "currency": "EUR", "order_id": "pi_1"}
+    # Stripe tells the sum of all that was given back.
+    more, before = {**charge, "amount_refunded": 1250}, {"amount_refunded": 500}
+    call(webhooks, "charge.refunded", more, number="more", before=before)
+    assert [each["custom_data"]["value"] for each in sent(webhooks, "evt_more")] == [7.5]
 
 
 def test_a_webhook_with_a_wrong_signature_is_none(webhooks):

@@ -60,6 +60,29 @@ def test_a_form_with_other_fields_is_a_lead_of_the_visitor(site, visit):
     assert set(lead["user_data"]) == {"client_ip_address", "client_user_agent", "fbc", "fbp"}
 
 
+def test_the_type_of_a_field_tells_and_nothing_else_of_the_form_leaves(site, visit):
+    visitor = visit(site)
+    visitor.get("/application/")
+    answer = visitor.post(
+        "/application/",
+        expect=200,
+        files={"resume": ("jane.pdf", b"%PDF-")},
+        referee="joe@example.com",
+        where_do_we_write_to="office@example.com",
+        e_mail_address="jane@example.com",
+        how_do_we_call_you="+49 30 901820",
+        phone="on",
+        country=["Germany", "France"],
+        city=["Berlin", "Paris"],
+        about_you="I am Jane.\nI paint.",
+    )
+    assert "Thank you" in answer.text
+    (lead,) = visitor.events("Lead")
+    assert lead["custom_data"] == {"content_name": "Application"}
+    known = {key: value for key, value in lead["user_data"].items() if isinstance(value, list)}
+    assert known == {"em": [sha256("jane@example.com")], "ph": [sha256("4930901820")]}
+
+
 def test_without_consent_nothing_leaves(site, visit):
     visitor = visit(site, consent=False)
     visitor.get("/contact/")

@@ -53,14 +53,14 @@ class Visitor:
             trust_env=False,
         )
 
-    def get(self, path, *, expect=200, **headers):
-        return self._ask("GET", path, expect, headers=headers)
+    def get(self, path, *, expect=200, params=None, **headers):
+        return self._ask("GET", path, expect, params=params, headers=headers)
 
-    def post(self, path, *, expect=302, headers=None, json=None, **fields):
+    def post(self, path, *, expect=302, headers=None, json=None, files=None, **fields):
         if json is not None:
             return self._ask("POST", path, expect, headers=headers, json=json)
         fields.setdefault("csrfmiddlewaretoken", self._client.cookies.get("csrftoken", ""))
-        return self._ask("POST", path, expect, headers=headers, data=fields)
+        return self._ask("POST", path, expect, headers=headers, data=fields, files=files)
 
     def decide(self, answer):
         """Answer the banner."""

@@ -1,27 +1,31 @@
-"""An app with Flask-Dance, and the identity provider it asks; it knows nothing of conversions."""
+"""An app with Flask-Dance, and the identity providers it asks; it knows nothing of conversions."""
 
 import os
 
 from flask import Flask, redirect, request, session
 from flask_dance.consumer import OAuth2ConsumerBlueprint, oauth_authorized
-from flask_login import LoginManager, UserMixin, login_user
+from flask_login import LoginManager, UserMixin, current_user, login_user
 
 os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 app = Flask(__name__)
 app.secret_key = "dancing"
 login_manager = LoginManager(app)
 HERE = f"http://127.0.0.1:{os.environ['PORT']}"
-blueprint = OAuth2ConsumerBlueprint(
-    "idp",
-    __name__,
-    client_id="x",
-    client_secret="y",
-    base_url=HERE,
-    authorization_url=f"{HERE}/provider/authorize",
-    token_url=f"{HERE}/provider/token",
-    redirect_url="/home",
-)
-app.register_blueprint(blueprint, url_prefix="/login")
+blueprint, further = [
+    OAuth2ConsumerBlueprint(
+        name,
+        __name__,
+        client_id="x",
+        client_secret="y",
+        base_url=HERE,
+        authorization_url=f"{HERE}/provider/authorize",
+        token_url=f"{HERE}/provider/token",
+        redirect_url="/home",
+    )
+    for name in ("idp", "further")
+]
+for each in (blueprint, further):
+    app.register_blueprint(each, url_prefix="/login")
 
 
 class User(UserMixin):
@@ -32,9 +36,10 @@ class User(UserMixin):
 login_manager.user_loader(lambda user_id: User())
 
 
-@oauth_authorized.connect_via(blueprint)
+@oauth_authorized.connect
 def arrived(blueprint, token):
-    if session.get("as_member"):
+    # Who is signed in already adds one more provider to the account.
+    if session.get("as_member") and not current_user.is_authenticated:
         login_user(User())
 
 

@@ -1,10 +1,11 @@
 """An app with Flask-Security that knows nothing of conversions."""
 
+import json
 import os
 from pathlib import Path
 
 from flask import Flask
-from flask_security import MailUtil, Security, SQLAlchemyUserDatastore
+from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user
 from flask_security.models import fsqla_v3
 from flask_security.signals import user_registered
 from flask_sqlalchemy import SQLAlchemy
@@ -60,11 +61,13 @@ def create_app():
         WTF_CSRF_ENABLED=False,
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{os.environ['HOST_FOLDER']}/guarded.sqlite3",
     )
+    app.config.update(json.loads(os.environ.get("SECURITY", "{}")))
     db.init_app(app)
     Security(app, SQLAlchemyUserDatastore(db, User, Role), mail_util_cls=Mails)
     user_registered.connect(broken_receiver, app)
     user_registered.connect(promoted, app)
     app.add_url_rule("/home", "home", lambda: "home")
+    app.add_url_rule("/who", "who", lambda: current_user.email)
     with app.app_context():
         db.create_all()
     return app

@@ -7,6 +7,8 @@ urlpatterns = [
     path("failed/", views.page),
     path("buy/", views.buy),
     path("pay/<int:pk>/", views.pay),
+    path("capture/<int:pk>/", views.capture),
+    path("release/<int:pk>/", views.release),
     path("refund/<int:pk>/", views.refund),
     path("payments/", include("payments.urls")),
 ]

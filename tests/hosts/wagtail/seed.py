@@ -1,10 +1,10 @@
-"""Two form pages: the fields of one have the usual names, those of the other have others."""
+"""Form pages: the fields of one have the usual names, those of others have others."""
 
 import django
 
 django.setup()
 
-from pages.models import Field, FormPage  # noqa: E402
+from pages.models import ApplicationField, ApplicationPage, Field, FormPage  # noqa: E402
 from wagtail.models import Locale, Page, Site  # noqa: E402
 
 Locale.objects.get_or_create(language_code="en")
@@ -24,3 +24,20 @@ for slug, fields in FORMS.items():
     page = root.add_child(instance=FormPage(title=slug.title(), slug=slug))
     for order, (label, kind) in enumerate(fields):
         Field.objects.create(page=page, sort_order=order, label=label, field_type=kind)
+application = root.add_child(instance=ApplicationPage(title="Application", slug="application"))
+for order, (label, kind, choices) in enumerate(
+    (
+        ("Referee", "email", ""),
+        ("Where do we write to?", "email", ""),
+        ("E-mail address", "email", ""),
+        ("How do we call you?", "phone", ""),
+        ("Phone", "checkbox", ""),
+        ("Country", "checkboxes", "Germany\nFrance"),
+        ("City", "multiselect", "Berlin\nParis"),
+        ("About you", "multiline", ""),
+        ("Resume", "file", ""),
+    )
+):
+    ApplicationField.objects.create(
+        page=application, sort_order=order, label=label, field_type=kind, choices=choices
+    )

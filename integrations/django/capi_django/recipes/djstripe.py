@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from capi_django.recipes import counts_payments
-from capi_plugins import hookimpl
+from capi_plugins import Find, hookimpl
 from capi_plugins.settings import Settings
 
 _OBJECT = "event.data.object"
@@ -32,7 +32,7 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
         "EVENT_TIME": _WHEN,
         "USER_DATA": _person("customer_details."),
         "CUSTOM_DATA": {
-            **_money("amount_total"),
+            **_money(f"{_OBJECT}.amount_total"),
             "order_id": [f"{_OBJECT}.client_reference_id", f"{_OBJECT}.id"],
         },
     }
@@ -46,7 +46,7 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "EVENT_ID": f"{_OBJECT}.id",
             "EVENT_TIME": _WHEN,
             "USER_DATA": _person("customer_"),
-            "CUSTOM_DATA": {**_money("amount_paid"), "order_id": f"{_OBJECT}.id"},
+            "CUSTOM_DATA": {**_money(f"{_OBJECT}.amount_paid"), "order_id": f"{_OBJECT}.id"},
         },
         {**session, "SIGNAL": _signal("checkout.session.completed")},
         {**session, "SIGNAL": _signal("checkout.session.async_payment_succeeded")},
@@ -58,7 +58,7 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "EVENT_TIME": _WHEN,
             "USER_DATA": _person("billing_details."),
             "CUSTOM_DATA": {
-                **_money("amount_refunded"),
+                **_money(_given_back),
                 "order_id": [f"{_OBJECT}.invoice", f"{_OBJECT}.payment_intent", f"{_OBJECT}.id"],
             },
         },
@@ -69,10 +69,16 @@ def _signal(name: str) -> str:
     return f'djstripe.signals.WEBHOOK_SIGNALS["{name}"]'
 
 
-def _money(amount: str) -> dict[str, Any]:
+def _given_back(find: Find) -> Any:
+    """Find what was given back this time: the charge has the sum of all times."""
+    before = find("event.data.previous_attributes.amount_refunded")
+    return find(f"{_OBJECT}.amount_refunded") - (before or 0)
+
+
+def _money(amount: str | Callable[[Find], Any]) -> dict[str, Any]:
     return {
         "value": {
-            "PATH": f"{_OBJECT}.{amount}",
+            "PATH": amount,
             "AS": "minor_units",
             "CURRENCY": f"{_OBJECT}.currency",
         },

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import attrs
-
-from capi_plugins import Event, RequestContext, hookimpl
+from capi_plugins import Find, hookimpl
 from capi_plugins.settings import Settings
 
 _PRODUCT = {"VALUE": "product"}
@@ -29,6 +27,36 @@ _ORDER = {
     "value": "order.total_incl_tax",
     "currency": "order.currency",
     "order_id": "order.number",
+}
+
+
+def _worth(find: Find) -> Decimal:
+    """Find the value of what was put into the basket: the price times the number."""
+    price = find("sender.line.unit_price_incl_tax") or find("sender.line.unit_price_excl_tax")
+    return Decimal(price) * int(find("form.quantity") or 1)
+
+
+def _checkout(find: Find) -> int | None:
+    """Find which checkout it is: the first line of the basket, which keeps its number.
+
+    Who signs in on the way goes on with the basket that was saved for them, whose lines come
+    before those of the basket they had until then.
+    """
+    basket, user = find("request.basket"), find("request.user")
+    line = basket.all_lines().first()
+    if line and user.is_authenticated and not basket.owner_id:
+        saved = basket.__class__.open.filter(owner=user).first()
+        line = (saved and saved.lines.first()) or line
+    return line.pk if line else None
+
+
+_START = {
+    "ON": "signal",
+    "SIGNAL": "oscar.apps.checkout.signals.start_checkout",
+    "EVENT": "InitiateCheckout",
+    "EVENT_ID": _checkout,
+    "USER_DATA": {"email": ["email", "request.user.email"]},
+    "CUSTOM_DATA": _BASKET,
 }
 
 
@@ -68,6 +96,7 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "SIGNAL": "oscar.apps.basket.signals.basket_addition",
             "EVENT": "AddToCart",
             "CUSTOM_DATA": {
+                "value": _worth,
                 "currency": "sender.line.price_currency",
                 "content_name": "product.get_title",
                 "content_type": _PRODUCT,
@@ -84,14 +113,14 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
                 ],
             },
         },
+        {**_START, "WHEN": {"email": {"EMPTY": False}}},
+        # A guest who has started it and signs in goes on with it, in whichever basket.
         {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.checkout.signals.start_checkout",
-            "EVENT": "InitiateCheckout",
-            # Who signs in on the way gets another basket, and the lines move there; see below.
-            "EVENT_ID": "request.basket.all_lines.first.id",
-            "USER_DATA": {"email": ["email", "request.user.email"]},
-            "CUSTOM_DATA": _BASKET,
+            **_START,
+            "WHEN": {
+                "email": {"EMPTY": True},
+                "session.checkout_data.guest.email": {"EMPTY": True},
+            },
         },
         {
             "ON": "signal",
@@ -157,45 +186,3 @@ def _buyer() -> dict[str, Any]:
             for field, column in columns.items()
         },
     }
-
-
-@hookimpl
-def capi_enrich(event: Event, context: RequestContext) -> Event | None:
-    """Complete what no path leads to: the value of an AddToCart, and which checkout it is."""
-    if event.event_name == "AddToCart":
-        return _with_value(event)
-    if event.event_name == "InitiateCheckout":
-        return _of_merged_basket(event, context.request)
-    return None
-
-
-def _with_value(event: Event) -> Event | None:
-    """Give what was put into the basket its value: the price times the number."""
-    if event.custom_data.value is not None:
-        return None
-    contents = event.custom_data.contents or ()
-    lines = [line for line in contents if isinstance(line, Mapping)]
-    if not lines:
-        return None
-    try:
-        prices = [Decimal(line["item_price"]) * int(line["quantity"] or 1) for line in lines]
-    except (ArithmeticError, KeyError, TypeError, ValueError):
-        return None
-    return event.fill(custom_data={"value": sum(prices, Decimal(0))})
-
-
-def _of_merged_basket(event: Event, request: Any) -> Event | None:
-    """Give the start of a checkout the id that it has when it is started again.
-
-    Who signs in on the way goes on with the basket that was saved for them, whose lines come
-    before those of the basket they had until then.
-    """
-    basket, user = getattr(request, "basket", None), getattr(request, "user", None)
-    if basket is None or not getattr(user, "is_authenticated", False) or basket.owner_id:
-        return None
-    line = basket.all_lines().first()
-    if line is None or event.event_id != f"InitiateCheckout.{line.pk}":
-        return None
-    saved = basket.__class__.open.filter(owner=user).first()
-    first = saved.lines.first() if saved else None
-    return None if first is None else attrs.evolve(event, event_id=f"InitiateCheckout.{first.pk}")

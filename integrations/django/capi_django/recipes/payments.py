@@ -1,17 +1,22 @@
-"""django-payments: a ``Purchase`` when a payment is confirmed, whichever provider it came by."""
+"""django-payments: a ``Purchase`` when a payment is confirmed, whichever provider it came by.
+
+A payment that is given back is a ``Refund``. One that was reserved and is released has the same
+status and the same signal, and was no purchase; what it was before tells them apart.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings as django_settings
+
 from capi_django.recipes import counts_payments
-from capi_plugins import hookimpl
+from capi_plugins import Find, hookimpl
 from capi_plugins.settings import Settings
 
 _PAYMENT = {
-    "ON": "signal",
-    "SIGNAL": "payments.signals.status_changed",
     # Not the number of the row: an order may have the same.
     "EVENT_ID": "instance.token",
     "USER_DATA": {
@@ -25,12 +30,8 @@ _PAYMENT = {
         "country": "instance.billing_country_code",
         "client_ip_address": "instance.customer_ip_address",
     },
-    "CUSTOM_DATA": {
-        "value": "instance.total",
-        "currency": "instance.currency",
-        "order_id": "instance.token",
-    },
 }
+_MONEY = {"currency": "instance.currency", "order_id": "instance.token"}
 
 
 @hookimpl
@@ -39,6 +40,29 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
     if not counts_payments(settings):
         return []
     return [
-        {**_PAYMENT, "WHEN": {"instance.status": "confirmed"}, "EVENT": "Purchase"},
-        {**_PAYMENT, "WHEN": {"instance.status": "refunded"}, "EVENT": "Refund"},
+        {
+            **_PAYMENT,
+            "ON": "signal",
+            "SIGNAL": "payments.signals.status_changed",
+            "WHEN": {"instance.status": "confirmed"},
+            "EVENT": "Purchase",
+            "CUSTOM_DATA": {"value": _taken, **_MONEY},
+        },
+        {
+            **_PAYMENT,
+            "ON": "model",
+            "MODEL": django_settings.PAYMENT_MODEL,
+            "CHANGED": {"status": "refunded"},
+            "WHEN": {"old.status": "confirmed"},
+            "EVENT": "Refund",
+            # Of what had been taken nothing is left in the row.
+            "CUSTOM_DATA": {"value": "instance.total", **_MONEY},
+        },
     ]
+
+
+def _taken(find: Find) -> Any:
+    """Find what was taken of the payer, which may be less than was reserved."""
+    captured = find("instance.captured_amount")
+    # Not every provider says it.
+    return captured if Decimal(captured) > 0 else find("instance.total")

@@ -45,7 +45,8 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
         {
             "ON": "signal",
             "SIGNAL": "salesman.orders.signals.status_changed",
-            "WHEN": {"new_status": ["CANCELLED", "REFUNDED"]},
+            # An order that nobody has paid was no purchase.
+            "WHEN": {"new_status": ["CANCELLED", "REFUNDED"], "order.is_paid": True},
             "EVENT": "OrderCancelled",
             **_order("order", settings),
         },

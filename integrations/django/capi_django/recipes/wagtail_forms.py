@@ -1,16 +1,20 @@
 """Wagtail's form pages: a ``Lead`` for every form that is handed in.
 
 The page answers 200 to a form that is right and to one that is wrong; the submission that is
-stored tells them apart. What editors call their fields is theirs to say, so the usual names are
-looked for.
+stored tells them apart. What editors call their fields is theirs to say: fields for addresses of
+e-mail and for telephone numbers are known by their type, all others by the usual names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from capi_plugins import hookimpl
+from django.apps import apps
+from django.utils.module_loading import import_string
+
+from capi_plugins import Find, hookimpl
 from capi_plugins.settings import Settings
 
 _NAMES = {
@@ -34,23 +38,57 @@ _NAMES = {
     "country": ("country", "land", "pays", "pais"),
 }
 _WHOLE_NAMES = ("name", "your_name", "full_name", "your_full_name", "nombre", "nom")
+# Wagtail has no type for telephone numbers; these are what sites call their own.
+_TYPES = {"email": {"email"}, "phone": {"phone", "phonenumber", "tel", "telephone", "mobile"}}
 
 
 @hookimpl
 def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:  # noqa: ARG001 - the hook's
-    """Offer the trigger."""
-    person = {
-        field: [f"instance.form_data.{name}" for name in names] for field, names in _NAMES.items()
-    }
-    # Of a whole name only the first word is sure to be a first name.
-    person["first_name"] += [f"instance.form_data.{name}.split.0" for name in _WHOLE_NAMES]
+    """Offer the triggers: one for each model of submissions, Wagtail's and those of the site."""
     return [
         {
             "ON": "model",
-            "MODEL": "wagtailforms.FormSubmission",
+            "MODEL": model,
             "CREATED": True,
             "EVENT": "Lead",
-            "USER_DATA": person,
+            "USER_DATA": {field: functools.partial(_entered, field) for field in _NAMES},
             "CUSTOM_DATA": {"content_name": "instance.page.title"},
         }
+        for model in _submissions()
     ]
+
+
+def _submissions() -> list[str]:
+    abstract = import_string("wagtail.contrib.forms.models.AbstractFormSubmission")
+    models = [model for model in apps.get_models() if issubclass(model, abstract)]
+    # A trigger of a model sees the rows of its children too.
+    return [
+        model._meta.label
+        for model in models
+        if not any(issubclass(model, other) for other in models if other is not model)
+    ]
+
+
+def _entered(field: str, find: Find) -> str | None:
+    """Find what somebody entered for a field of ``UserData``."""
+    # Boxes that are ticked, and several of a choice, are no answers to these.
+    entered = {
+        name: value.strip()
+        for name, value in find("instance.form_data").items()
+        if isinstance(value, str) and value.strip()
+    }
+    typed = list(_of_type(_TYPES[field], find)) if field in _TYPES else []
+    # A form may ask for the address of a friend as well.
+    names = [name for name in _NAMES[field] if name in typed] + typed + list(_NAMES[field])
+    found = next((entered[name] for name in names if name in entered), None)
+    if found is None and field == "first_name":
+        whole = next((entered[name] for name in _WHOLE_NAMES if name in entered), "")
+        # Of a whole name only the first word is sure to be a first name.
+        found = next(iter(whole.split()), None)
+    return found
+
+
+def _of_type(types: set[str], find: Find) -> Iterator[str]:
+    for field in find("instance.page.specific.get_form_fields") or ():
+        if field.field_type.lower().replace("_", "") in types:
+            yield field.clean_name

@@ -1,6 +1,7 @@
 """Flask-Security: one ``CompleteRegistration`` for each user who can log in.
 
-Where an address has to be confirmed (``SECURITY_CONFIRMABLE``), a user counts when that is done.
+Where an address has to be confirmed (``SECURITY_CONFIRMABLE``) before somebody can log in, a user
+counts when that is done.
 Both signals are sent before the commit; a registration that is rolled back is none.
 """
 
@@ -16,19 +17,22 @@ from capi_plugins.settings import Settings
 @hookimpl
 def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
     """Offer the triggers."""
-    moments: dict[str, list[Any]] = {
-        "user_registered": [False, {"EMPTY": True}],
-        "user_confirmed": [True],
-    }
+    waits, goes_on = "config.SECURITY_CONFIRMABLE", "config.SECURITY_LOGIN_WITHOUT_CONFIRMATION"
+    no = [False, {"EMPTY": True}]
+    moments: list[tuple[str, dict[str, Any]]] = [
+        ("user_registered", {waits: no}),
+        ("user_registered", {waits: True, goes_on: True}),
+        ("user_confirmed", {waits: True, goes_on: no}),
+    ]
     return [
         {
             "ON": "signal",
             "SIGNAL": f"flask_security.signals.{moment}",
-            "WHEN": {"config.SECURITY_CONFIRMABLE": confirmable},
+            "WHEN": when,
             "EVENT": "CompleteRegistration",
             "EVENT_ID": "user.id",
             "USER_DATA": settings.user_paths("user"),
             "CUSTOM_DATA": {"status": {"VALUE": "completed"}},
         }
-        for moment, confirmable in moments.items()
+        for moment, when in moments
     ]

@@ -34,8 +34,21 @@ def pay(request, pk):
     return TemplateResponse(request, "pay.html", {"form": form, "payment": payment})
 
 
+def capture(request, pk):
+    payment = get_object_or_404(get_payment_model(), pk=pk)
+    payment.capture(Decimal(request.GET["amount"]))
+    payment.save()
+    return HttpResponse("captured")
+
+
+def release(request, pk):
+    get_object_or_404(get_payment_model(), pk=pk).release()
+    return HttpResponse("released")
+
+
 def refund(request, pk):
-    get_object_or_404(get_payment_model(), pk=pk).refund()
+    amount = Decimal(request.GET["amount"]) if "amount" in request.GET else None
+    get_object_or_404(get_payment_model(), pk=pk).refund(amount)
     return HttpResponse("refunded")
 
 
