@@ -39,6 +39,7 @@ from capi_plugins import RequestContext, hookimpl, signals  # noqa: E402
 from capi_plugins.destinations.base import Response  # noqa: E402
 from capi_plugins.events import Event  # noqa: E402
 from tests.on_django import databases  # noqa: E402
+from tests.on_django.side_by_side import ada, both  # noqa: E402, F401 - fixtures
 
 
 @attrs.define
