@@ -13,6 +13,7 @@ from capi_flask import Capi
 
 from capi_plugins import Consent, hookimpl
 from capi_plugins.destinations.base import Destination, Outcome, Payload, Request, Response, Verdict
+from tests.on_flask.host_shop import shop  # noqa: F401 - a fixture
 
 
 def pytest_configure(config):
