@@ -25,7 +25,7 @@ __all__ = ["flush", "get_client", "track"]
 
 
 def track(event: Event | str, /, **fields: Any) -> None:
-    """Note an event; never raises.
+    """Note an event; raises nothing but what has ended the transaction it is called in.
 
     Inside a request it is captured when the request ends, elsewhere at once. In a transaction of
     the database that holds the outbox it counts if the transaction commits; with an outbox

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connections
 
 from capi_django import model_triggers, recipes, rendering, signals, transactions
+from capi_django.statements import unbroken
 from capi_plugins import CapiError, Client, ConfigurationError, Event, Trigger, configure
 from capi_plugins.context_store import Row
 from capi_plugins.nudging import Nudges
@@ -93,14 +94,15 @@ def track(client: Client, build: Callable[[], Event | None]) -> None:
         client: The client.
         build: Makes the event.
     """
-    try:
-        alias = outbox_database(client)
-        if alias is not None and client.joins(alias):
-            transactions.note(client, build, alias=alias)
-            return
-    except Exception as error:
-        client.failed("track", error)
-    client.note(build)
+    with unbroken():
+        try:
+            alias = outbox_database(client)
+            if alias is not None and client.joins(alias):
+                transactions.note(client, build, alias=alias)
+                return
+        except Exception as error:
+            client.failed("track", error)
+        client.note(build)
 
 
 def problems() -> tuple[str, ...]:

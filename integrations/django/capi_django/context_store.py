@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.db.models import ForeignKey, Model, QuerySet
 
-from capi_django.database import connected
 from capi_django.models import ShopperContext as Entry
+from capi_django.statements import connected
 from capi_plugins.context_store import MOST_KEPT, Row, ShopperContext
 
 _PRUNE_SECONDS = 600.0

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from django.db import transaction
 from django.db.models import QuerySet
 
-from capi_django.database import connected
 from capi_django.models import HeldEvent as Entry
+from capi_django.statements import connected
 from capi_plugins.held_store import MOST_HELD, HeldEvent, room_for
 
 _CHUNK = 1_000

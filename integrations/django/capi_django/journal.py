@@ -11,8 +11,8 @@ from typing import Any
 from django.db import connections
 from django.db.models import F, QuerySet, Sum
 
-from capi_django.database import connected
 from capi_django.models import JournalChunk
+from capi_django.statements import connected
 from capi_plugins.journal import (
     KEPT_DAYS,
     FolderJournal,

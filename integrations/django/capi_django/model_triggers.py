@@ -16,6 +16,7 @@ from django.db.models.signals import post_save, pre_save
 from django.utils.module_loading import import_string
 
 from capi_django.context import offered
+from capi_django.statements import sheltered, unbroken
 from capi_django.transactions import note_trigger
 from capi_plugins import Client, Trigger
 
@@ -116,6 +117,7 @@ class _Watch:
         for trigger in triggers:
             self._fields.update(watched_fields(model, trigger))
 
+    @unbroken()
     def before(
         self,
         sender: type[Model],
@@ -133,12 +135,14 @@ class _Watch:
                 return
             columns = {name: field.attname for name, field in self._fields.items()}
             rows = sender._base_manager.using(using).filter(pk=instance.pk)
-            for row in rows.values(*columns.values())[:1]:
-                old = {name: row[column] for name, column in columns.items()}
-                instance._state.__dict__[_OLD] = old
+            with sheltered(rows.db):
+                for row in rows.values(*columns.values())[:1]:
+                    old = {name: row[column] for name, column in columns.items()}
+                    instance._state.__dict__[_OLD] = old
         except Exception as error:
             self._client.failed("a receiver of pre_save", error)
 
+    @unbroken()
     def after(
         self,
         sender: type[Model],

@@ -22,12 +22,12 @@ from django.db import connections, transaction
 
 from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
-from capi_django.database import borrowed, once_more_if_cut
 from capi_django.held_store import DatabaseHeldStore
 from capi_django.journal import make_journal
 from capi_django.leases import Leases, Write
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
 from capi_django.reach import Reach
+from capi_django.statements import borrowed, persistently, savepoint
 from capi_plugins.journal import Journal
 from capi_plugins.outbox.base import (
     RETENTION,
@@ -74,7 +74,8 @@ class DatabaseOutbox:
         self._overflow = Overflow(
             f"in database {alias!r}", self._store_overflow, self._known, clock
         )
-        self._leases = Leases(self._prolong, every=lease / 3)
+        prolong = functools.partial(self._write, self._rows.prolong)
+        self._leases = Leases(prolong, every=lease / 3)
         self._reach = Reach(alias)
         self._owed: set[int] = set()
         self._polled_until: dict[str, float] = {}
@@ -122,7 +123,7 @@ class DatabaseOutbox:
 
         Inside a savepoint: whatever fails in here, the transaction does not.
         """
-        with transaction.atomic(using=self._alias):
+        with savepoint(self._alias):
             deliveries = make()
             rows = self._rows.hold(deliveries, self._clock(), due=due, owner=self._me)
             if any(row.pk is None for row in rows):
@@ -138,9 +139,7 @@ class DatabaseOutbox:
         if not deliveries and not withdrawn:
             return Stored()
         try:
-            duplicates = once_more_if_cut(
-                self._alias, lambda: self._completed(deliveries, withdrawn)
-            )
+            duplicates = persistently(self._alias, lambda: self._completed(deliveries, withdrawn))
         except Exception as error:
             # What is held of these stays held, and is found to be a duplicate in the end.
             self._owed.update(item.key for item in withdrawn if item.key is not None)
@@ -149,8 +148,8 @@ class DatabaseOutbox:
         return Stored(duplicates=tuple(duplicates))
 
     def _completed(self, final: Sequence[Delivery], gone: Sequence[Delivery]) -> list[Delivery]:
+        self._reach.ready()
         with borrowed(self._alias):
-            self._reach.ready()
             connection = connections[self._alias]
             inside = connection.in_atomic_block or not connection.get_autocommit()
             with transaction.atomic(using=self._alias):
@@ -203,22 +202,24 @@ class DatabaseOutbox:
         sent: Sequence[Delivery],
         budget: float | None,  # noqa: ARG002
     ) -> None:
+        def store() -> None:
+            with borrowed(self._alias), transaction.atomic(using=self._alias):
+                now = self._clock()
+                self._rows.admit(map(identity, sent), now)
+                new = self._rows.admit(map(identity, deliveries), now)
+                fresh, _ = first_of_each(_new(deliveries), new)
+                self._rows.insert(fresh, now, admitted=True)
+
         try:
-            with borrowed(self._alias):
-                self._reach.ready()
-                with transaction.atomic(using=self._alias):
-                    now = self._clock()
-                    self._rows.admit(map(identity, sent), now)
-                    new = self._rows.admit(map(identity, deliveries), now)
-                    fresh, _ = first_of_each(_new(deliveries), new)
-                    self._rows.insert(fresh, now, admitted=True)
+            self._reach.ready()
+            persistently(self._alias, store)
         except Exception as error:
             raise self._reach.trouble(error) from None
 
     def _known(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         try:
+            self._reach.ready()
             with borrowed(self._alias):
-                self._reach.ready()
                 known = self._rows.known(map(identity, deliveries), self._clock())
         except Exception as error:
             raise self._reach.trouble(error) from None
@@ -237,8 +238,15 @@ class DatabaseOutbox:
             batch = self._overflow.take(destination, limit=limit, max_bytes=max_bytes, now=now)
             if batch:
                 return batch
-        owner = uuid.uuid4().hex
         self._leases.pay()
+        return persistently(
+            self._alias, lambda: self._taken(destination, limit=limit, max_bytes=max_bytes, now=now)
+        )
+
+    def _taken(
+        self, destination: str, *, limit: int, max_bytes: int, now: float
+    ) -> Sequence[Delivery]:
+        owner = uuid.uuid4().hex
         try:
             with borrowed(self._alias):
                 if self._owed:
@@ -283,11 +291,7 @@ class DatabaseOutbox:
         self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
 
     def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
-        def settled(keys: Collection[int], owners: Collection[str]) -> None:
-            with borrowed(self._alias):
-                write(keys, owners)
-
-        self._leases.settle(deliveries, settled)
+        self._leases.settle(deliveries, functools.partial(self._write, write))
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due.
@@ -325,8 +329,8 @@ class DatabaseOutbox:
         """Count what is stored, by all processes, and what this one keeps in memory."""
         memory = self._overflow.stats()
         try:
+            self._reach.ready()
             with borrowed(self._alias):
-                self._reach.ready()
                 waiting, dead, oldest = self._rows.stats()
         except Exception as error:
             problem = memory.problem or self._reach.trouble(error).problem
@@ -379,9 +383,9 @@ class DatabaseOutbox:
         with contextlib.suppress(Exception), borrowed(self._alias):
             self._rows.postpone(keys, owners, due=0, attempt=False)
 
-    def _prolong(self, keys: Collection[int], owners: Collection[str]) -> None:
-        with borrowed(self._alias):
-            self._rows.prolong(keys, owners)
+    def _write(self, write: Write, keys: Collection[int], owners: Collection[str]) -> None:
+        with_connection = borrowed(self._alias)(write)
+        persistently(self._alias, lambda: with_connection(keys, owners))
 
 
 def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:

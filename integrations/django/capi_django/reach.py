@@ -6,6 +6,7 @@ import time
 
 from capi_django.database import missing_tables
 from capi_django.models import WaitingDelivery
+from capi_django.statements import borrowed
 from capi_plugins.outbox.sqlite_file import Unavailable
 
 _AGAIN = 1.0
@@ -33,7 +34,8 @@ class Reach:
         if time.monotonic() < self._trouble_until:
             raise self._trouble
         if not self._migrated:
-            missing = missing_tables(self._alias)
+            with borrowed(self._alias):
+                missing = missing_tables(self._alias)
             self._migrated = WaitingDelivery._meta.db_table not in missing
             if not self._migrated:
                 raise Unavailable("its tables are missing, run 'manage.py migrate capi_django'")

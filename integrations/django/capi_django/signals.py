@@ -11,6 +11,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from capi_django.context import offered
+from capi_django.statements import unbroken
 from capi_django.transactions import database_of, note_trigger
 from capi_plugins import Client, Trigger
 from capi_plugins.settings import suggest
@@ -44,15 +45,16 @@ def connect(client: Client, lost: Lost) -> list[Callable[[], object]]:
 
 def _receiver(client: Client, trigger: Trigger) -> Callable[..., None]:
     def receive(sender: object, **kwargs: Any) -> None:
-        try:
-            kwargs.pop("signal", None)
-            named = {**kwargs, "sender": sender}
-            # Bound here: at the end of the request another one may be the current one.
-            offer = offered(named)
-            alias = database_of((sender, *kwargs.values()))
-            note_trigger(client, trigger, offer, alias=alias)
-        except Exception as error:
-            client.failed(f"the receiver of {trigger.where}", error)
+        with unbroken():
+            try:
+                kwargs.pop("signal", None)
+                named = {**kwargs, "sender": sender}
+                # Bound here: at the end of the request another one may be the current one.
+                offer = offered(named)
+                alias = database_of((sender, *kwargs.values()))
+                note_trigger(client, trigger, offer, alias=alias)
+            except Exception as error:
+                client.failed(f"the receiver of {trigger.where}", error)
 
     return receive
 
