@@ -108,6 +108,11 @@ class Orders:
         [(found,)] = self._query(f"SELECT COUNT(*) FROM {table}")
         return found
 
+    def unsent(self):
+        """The ids of the events in the database of Django's shop."""
+        rows = self._query("SELECT event_id FROM capi_django_waitingdelivery")
+        return {event_id for (event_id,) in rows}
+
     def committed(self):
         """The numbers of the orders in the database of Django's shop."""
         return {number for (number,) in self._query("SELECT number FROM bookshop_order")}

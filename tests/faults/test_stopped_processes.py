@@ -11,10 +11,11 @@ import pytest
 from capi_plugins import configure
 from capi_plugins.sandbox import Fault, Sandbox
 from tests.faults.clocks import WallClock
-from tests.faults.orders import Customers, Orders, copies
+from tests.faults.orders import Customers, Orders, copies, unexplained
 from tests.faults.shop_process import event
 from tests.faults.shop_settings import settings
 from tests.faults.shops import PATIENT
+from tests.on_django import databases
 from tests.outbox.other_process import delivery, ids
 
 STOPPED = 30 if "CAPI_STORM_ROUNDS" in os.environ else 10
@@ -139,3 +140,59 @@ def test_a_process_that_is_frozen_for_an_hour_goes_on_where_it_was(tmp_path, box
             until(lambda: orders.waiting() == 0)
         finally:
             orders.close()
+
+
+@pytest.fixture
+def orders(tmp_path, sandbox):
+    """A shop whose outbox is in PostgreSQL."""
+    database = databases.made("postgresql", tmp_path)
+    made = Orders(tmp_path, sandbox.url, None, database, MAX_ATTEMPTS=1000)
+    yield made
+    made.close()
+    databases.removed("postgresql", database)
+
+
+@pytest.mark.fault("A6")
+def test_a_sender_that_stands_still_for_longer_than_its_lease_does_no_harm_when_it_goes_on(
+    orders, sandbox, until
+):
+    """A server that sends from PostgreSQL is stopped with SIGSTOP while a batch of its own is on
+    its way, its lease ends, and another server takes over. The first goes on, with the news that
+    its batch was accepted, while the other has the same event on its way.
+
+    What the other has stays its own, and the first sends later events as before. Nothing is sent
+    twice but the one batch that was on its way.
+    """
+    sandbox.inject(Fault.late_answer(1))
+    first = orders.serve("gunicorn -w 1")
+    customers = Customers(first)
+    customers.come(1)
+    [in_flight] = customers.acknowledged
+    sandbox.wait_for(1)
+    # Its threads, too, those that serve: what comes now waits in the database.
+    customers.come(2)
+    stopped = [first.process.pid, *first.workers()]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        sandbox.inject(Fault.late_answer(3))
+        assert orders.serve("gunicorn -w 1").get("/nowhere/") == 404
+        # A minute passes.
+        orders.end_leases()
+        sandbox.wait_for_requests(2, timeout=90)
+        taken_over = orders.unsent()
+    finally:
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
+    # What it sends next it sends when it has settled what it had.
+    customers.server = first
+    customers.come(1)
+    until(lambda: customers.acknowledged[-1] in copies(sandbox))
+    assert len(taken_over) == 3
+    assert taken_over <= orders.unsent()
+    until(lambda: orders.waiting() == 0)
+    found = copies(sandbox)
+    assert set(found) == set(customers.acknowledged)
+    assert {each for each, sent in found.items() if len(sent) > 1} == {in_flight}
+    assert len(found[in_flight]) == 2
+    assert unexplained(orders.sends, set(stopped)) == set()

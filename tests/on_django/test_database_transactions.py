@@ -146,8 +146,10 @@ def test_a_duplicate_that_a_dead_process_left_is_found_when_it_is_taken(shop):
         destination="meta", event_name="Purchase", event_id="Purchase.7", payload=b"{}", put_at=1
     )
     SeenEvent.objects.using(shop.alias).all().delete()
-    assert [item.event_id for item in take(relay(shop.alias))] == ["Purchase.7"]
+    outbox = relay(shop.alias)
+    assert [item.event_id for item in take(outbox)] == ["Purchase.7"]
     assert len(shop.rows) == 1
+    outbox.close()
 
 
 # ------------------------------------------------------------------ consent and conditions
