@@ -57,6 +57,9 @@ _FASTLY = tuple(
 _NAMED = {CLOUDFLARE: _CLOUDFLARE, FASTLY: _FASTLY, UNIX_SOCKET: ()}
 # The address as Cloudflare has it; IPv6 first, because the other may be made up of it.
 _CLOUDFLARE_HEADERS = ("cf-connecting-ipv6", "cf-connecting-ip")
+# How the networks begin that IANA's registries of special addresses name; of IPv6, within 2000::/3.
+_SPECIAL_4 = frozenset([0, 10, 100, 127, 169, 172, 192, 198, 203, *range(224, 256)])
+_SPECIAL_6 = frozenset([b"\x20\x01", b"\x20\x02", b"\x3f\xff"])
 # Examples and tests use these, and nobody browses from them by accident.
 _DOCUMENTATION = tuple(
     ipaddress.ip_network(text)
@@ -151,9 +154,18 @@ def is_public(address: _Address) -> bool:
 
     Addresses for documentation (``203.0.113.0/24``, ...) count as public.
     """
+    if _is_far_from_special(address.packed):
+        return True
     if address.is_global:
         return not address.is_multicast
     return any(address in network for network in _DOCUMENTATION)
+
+
+def _is_far_from_special(packed: bytes) -> bool:
+    """Whether no special network begins like an address; ipaddress looks at each of them."""
+    if len(packed) == 4:  # noqa: PLR2004 - IPv4
+        return packed[0] not in _SPECIAL_4
+    return packed[0] >> 5 == 1 and packed[:2] not in _SPECIAL_6
 
 
 def _by_count(remote_addr: str, chain: Iterator[str], trusted: int) -> _Address | None:
