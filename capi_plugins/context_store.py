@@ -187,9 +187,11 @@ def key_of(kind: str, *values: object) -> str:
         kind: What kind of thing it is: ``user``, ``session``, ``row``, ...
         values: What tells it from others of its kind.
     """
-    texts = [kind, *map(str, values)]
-    text = "".join([f"{len(part)}:{part}" for part in texts])
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
+    text = f"{len(kind)}:{kind}"
+    for value in values:
+        part = str(value)
+        text += f"{len(part)}:{part}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
 
 
 def person(hashed: str) -> str:

@@ -342,8 +342,8 @@ def forget_identities(connection: sqlite3.Connection, part: int, now: float) -> 
 
 
 def _identity(delivery: Delivery) -> bytes:
-    parts = (delivery.destination, delivery.event_name, delivery.event_id)
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    name, event, key = delivery.destination, delivery.event_name, delivery.event_id
+    text = f"{len(name)}:{name}{len(event)}:{event}{len(key)}:{key}"
     return hashlib.sha256(text.encode()).digest()[:16]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,13 @@ def test_without_trusted_proxies_the_peer_is_the_visitor_and_headers_do_not_coun
 )  # fmt: skip
 def test_an_address_that_cannot_be_a_visitors_is_none(peer):
     assert client_address(peer, {}, 0) is None
+
+
+@given(st.ip_addresses())  # it draws special addresses as often as others
+def test_what_is_public_is_what_the_registries_say_and_examples(address):
+    examples = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    is_example = any(address in ipaddress.ip_network(network) for network in examples)
+    assert is_public(address) is (is_example or (address.is_global and not address.is_multicast))
 
 
 @pytest.mark.parametrize("peer", [None, "", "unix:", "localhost", "testclient", "1.2.3", "::zz"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -219,14 +220,20 @@ def looking_early() -> Iterator[None]:
 def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
     """Read headers as ``request.headers`` does, without the wrapper it makes for each."""
     found = {
-        key[5:].replace("_", "-").lower(): value
+        name: value
         for key, value in meta.items()
-        if key.startswith("HTTP_") and isinstance(value, str)
+        if (name := _header_name(key)) and isinstance(value, str)
     }
     for key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if meta.get(key):
             found[key.replace("_", "-").lower()] = str(meta[key])
     return found
+
+
+# Browsers send the same few names, and never anything of a person in one.
+@functools.lru_cache(maxsize=512)
+def _header_name(key: str) -> str:
+    return key[5:].replace("_", "-").lower() if key.startswith("HTTP_") else ""
 
 
 def _url(request: HttpRequest) -> str:
