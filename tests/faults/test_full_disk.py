@@ -61,6 +61,35 @@ def test_a_full_disk_is_survived(open_outbox, path):
         assert integrity(path) == "ok"
 
 
+@pytest.mark.fault("B1")
+def test_a_disk_that_is_full_when_the_log_is_emptied_is_survived(open_outbox, path):
+    """Events are in the log beside the file, and the disk has no room to move them over.
+
+    What is delivered meanwhile is not sent again, the rest arrives, and once there is room the log
+    is emptied. The file is sound.
+    """
+    log = path.with_name(path.name + "-wal")
+    with small_disk(path.parent):
+        outbox = open_outbox()
+        names = [str(number) for number in range(60)]
+        outbox.put([delivery(name, payload=b"x" * 5000) for name in names])
+        ballast = path.with_name("ballast")
+        with contextlib.suppress(OSError):
+            ballast.write_bytes(b"x" * 2_000_000)
+        outbox._tidying.tidy()
+        assert log.stat().st_size > 60 * 5000
+        sent = take(outbox, limit=30)
+        outbox.delivered(sent)
+        outbox.put([delivery("while-full")])
+        assert outbox.stats().problem == "the disk or the file is full"
+        ballast.unlink()
+        until(lambda: outbox.stats().in_memory == 0)
+        assert sorted([*ids(sent), *drained(outbox)]) == sorted([*names, "while-full"])
+        outbox.close()
+        assert not log.exists() or log.stat().st_size == 0
+        assert integrity(path) == "ok"
+
+
 @pytest.mark.fault("B2")
 def test_a_conversion_takes_the_place_of_page_views_in_a_full_outbox(open_outbox, path):
     """The file has reached its size with page views, and purchases come in.

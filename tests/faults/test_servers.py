@@ -155,6 +155,32 @@ def test_a_server_that_is_reloaded_and_ended_with_all_its_processes_loses_nothin
     assert "Traceback" not in server.said().replace("KeyboardInterrupt", ""), server.said()
 
 
+@pytest.mark.fault("A7", "A8")
+@pytest.mark.parametrize(
+    ("shop", "kind"), [("flask", "gunicorn -w 2 --threads 4"), ("django", "uvicorn --workers 2")]
+)
+def test_a_server_that_is_killed_while_it_ends_loses_nothing(shop, kind, serve, sandbox):
+    """Only the first process of a server is told to end while visitors come and nobody answers, and
+    all that is left a moment later is killed, as systemd does with `KillMode=mixed` and `process`.
+
+    Everything that was answered with 200 arrives after the next start, once.
+    """
+    server = serve(kind, shop)
+    visitors = Visitors(server)
+    sandbox.inject(Fault.hang(times=None))
+    visitors.come(3)
+    visitors.keep_coming()
+    os.kill(server.process.pid, signal.SIGTERM)
+    # The moment is what is tried, so there is nothing to wait for.
+    time.sleep(random.uniform(0, EXIT_TIMEOUT))
+    server.close()
+    visitors.stay_away()
+    sandbox.clear_faults()
+    visitors.server = serve(kind, shop)
+    wait_for(sandbox, visitors.acknowledged)
+    assert_counted_once(sandbox, visitors)
+
+
 @pytest.mark.fault("A9")
 @pytest.mark.parametrize("kind", ["gunicorn -w 2 --preload", "gunicorn -w 2"])
 def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, sandbox):

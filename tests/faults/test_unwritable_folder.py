@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import logging
 import os
@@ -47,6 +49,55 @@ def test_a_read_only_place_is_survived_and_left_when_it_can_be_written(
         until(lambda: outbox.stats().in_memory == 0)
         assert outbox.stats().waiting == 2
         outbox.close()
+
+
+@pytest.mark.fault("B8")
+def test_a_folder_that_cannot_be_made_costs_no_event(open_shop, sandbox, tmp_path, caplog):
+    """The settings name a file in a folder of a file system that is read-only, and the folder is
+    not there.
+
+    The host notices nothing: its events are sent from memory, the health says why, and one error
+    is logged.
+    """
+    root = tmp_path / "root"
+    with small_disk(root):
+        subprocess.run(["mount", "-o", "remount,ro,size=2m", str(root)], check=True)
+        shop = open_shop(outbox=root / "var" / "box" / "outbox.sqlite3")
+        names = sorted(str(number) for number in range(20))
+        shop.lead(*names)
+        assert shop.longest < 0.3
+        assert "Read-only" in shop.stats.problem
+        until(lambda: accepted(sandbox) == names)
+        assert caplog.text.count("cannot be written") == 1
+        shop.client.close()
+
+
+@pytest.mark.fault("B8", "B9")
+def test_a_file_system_without_locks_costs_no_event(open_shop, sandbox, box, monkeypatch, caplog):
+    """The file system has no locks (ENOLCK), and later has.
+
+    The host notices nothing: its events are kept in memory and sent from there, the health says
+    why, and one error is logged. The file is used once it can be.
+    """
+    monkeypatch.setattr(sqlite_file, "REOPEN", 0.05)
+
+    def lockf(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "lockf", lockf)
+        shop = open_shop()
+        names = sorted(str(number) for number in range(20))
+        shop.lead(*names)
+        assert shop.longest < 0.3
+        assert "No locks available" in shop.stats.problem
+        until(lambda: accepted(sandbox) == names)
+        assert caplog.text.count("cannot be written") == 1
+    shop.lead("later")
+    until(lambda: (shop.stats.problem, shop.stats.waiting) == (None, 0))
+    assert accepted(sandbox) == sorted([*names, "later"])
+    shop.client.close()
+    assert integrity(box) == "ok"
 
 
 @pytest.mark.fault("B8", "S19")
