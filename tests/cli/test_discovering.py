@@ -359,6 +359,36 @@ def test_a_new_line_of_a_cart_is_put_into_it_where_nothing_else_says_so():
     assert added.trigger["ROUTE"] == "cart.add"
 
 
+class Manager:
+    """As Django's related managers are."""
+
+    def __init__(self, *rows):
+        self.rows = rows
+
+    def all(self):
+        return list(self.rows)
+
+
+def test_a_signal_with_the_line_of_a_cart_tells_the_product_and_not_the_line():
+    cart = SimpleNamespace(pk=9)
+    product = SimpleNamespace(pk=1, name="Mug")
+    line = SimpleNamespace(pk=3, cart=cart, product=product, quantity=2, unit_price=Decimal(12))
+    cart.items = Manager(line)
+    (added,) = propose([signal("cart.signals.cart_item_added", item=line, cart=cart)], "EUR")
+    assert added.trigger["CUSTOM_DATA"]["contents"] == [
+        {"id": "item.product.pk", "quantity": "item.quantity"}
+    ]
+    (bought,) = propose([signal("cart.signals.cart_checked_out", cart=cart)], "EUR")
+    assert (bought.event, bought.trigger["EVENT_ID"]) == ("Purchase", "cart.pk")
+    assert bought.trigger["CUSTOM_DATA"]["contents"] == {
+        "EACH": "cart.items.all",
+        "id": "item.product.pk",
+        "quantity": "item.quantity",
+        "item_price": "item.unit_price",
+    }
+    assert any("nothing in it tells the value" in note for note in bought.notes)
+
+
 def test_a_signal_that_says_nothing_of_the_product_is_proposed_with_a_note():
     viewed, added = propose([signal("shop.product_viewed"), signal("shop.cart_added")], None)
     for proposal in (viewed, added):

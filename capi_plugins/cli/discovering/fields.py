@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capi_plugins.cli.discovering.shapes import Shape
-from capi_plugins.cli.discovering.words import HOLDERS, PEOPLE, rank, snake
+from capi_plugins.cli.discovering.words import BESIDE, HOLDERS, PEOPLE, rank, snake
 
 _PER_STEP = 12
 _NUMBERS = frozenset({"number", "digits"})
@@ -16,6 +16,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "currency": frozenset({"currency"}),
     "email": frozenset({"email"}),
 }
+_OWN = frozenset({"id", "pk", "uuid"})
 PRODUCT_KEYS = ("sku", "id", "slug")
 """What a product may be told by, best first; the catalogue knows one of them."""
 
@@ -124,8 +125,12 @@ def line_key(line: Shape, start: str, prefer: str) -> str | None:
         start: The path of that.
         prefer: What products are told by.
     """
-    own = {"id", "pk", "uuid"}
-    rest = Shape(
-        kind="object", fields={name: f for name, f in line.fields.items() if name not in own}
-    )
-    return product_key(rest, start, prefer) or product_key(line, start, prefer)
+    rest = {name: f for name, f in line.fields.items() if name not in _OWN | BESIDE}
+    told = product_key(Shape(kind="object", fields=rest), start, prefer)
+    return told or product_key(line, start, prefer)
+
+
+def is_line(shape: Shape) -> bool:
+    """Whether something is a line of a cart, and not the product: it has one, and how many."""
+    names_one = any(name not in _OWN and rank("id", name) is not None for name in shape.fields)
+    return names_one and find("quantity", shape, "it", 1) is not None

@@ -200,15 +200,8 @@ def bought(moment: Moment) -> tuple[int, str] | None:
     """Say how surely a moment is a purchase, and where its order is; higher is surer."""
     if moment.on == "model":
         return _bought_row(moment)
-    said = words_of(moment.name.rpartition(".")[2])
     if moment.on == "signal":
-        placed = said & {"placed", "paid", "purchased", "completed", "created", "received"}
-        if said & (set(ORDERS) | {"checkout"}) and placed:
-            # A sender may be the order itself; where there is an argument, that is it.
-            for name in sorted(moment.roots, key="sender".__eq__):
-                if find("value", moment.roots[name], name):
-                    return 75 - 5 * ("created" in said), name
-        return None
+        return _bought_signal(moment)
     context = moment.roots.get("context")
     shown = moment.method in _READS and moment.status in (0, 200)
     if context is None or not shown or not words(moment) & (DONE - {"cancel", "failed", "error"}):
@@ -217,6 +210,21 @@ def bought(moment: Moment) -> tuple[int, str] | None:
         if shape.fields and snake(name) not in CART and find("value", shape, name):
             return 40, f"context.{name}"
     return None
+
+
+def _bought_signal(moment: Moment) -> tuple[int, str] | None:
+    said = words_of(moment.name.rpartition(".")[2])
+    placed = said & {"placed", "paid", "purchased", "completed", "created", "received"}
+    ordered = bool(placed) and bool(said & (set(ORDERS) | {"checkout"}))
+    if not ordered and not (said & CART and {"checked", "out"} <= said):
+        return None
+    # A sender may be the order itself; where there is an argument, that is it.
+    names = sorted(moment.roots, key="sender".__eq__)
+    valued = [name for name in names if find("value", moment.roots[name], name)]
+    if valued:
+        return 75 - 5 * ("created" in said), valued[0]
+    listed = [name for name in names if lines(moment.roots[name], name, "sku")]
+    return (30, listed[0]) if listed else None
 
 
 def _bought_row(moment: Moment) -> tuple[int, str] | None:

@@ -14,6 +14,10 @@ from capi_plugins.cli.discovering.words import GOODS, rank
 
 _PRODUCT = {"content_type": {"VALUE": "product"}}
 _NO_PRODUCT = "nothing in it says which product it is"
+_NO_VALUE = (
+    "nothing in it tells the value, without which Meta takes no purchase: a function may add up "
+    "the lines"
+)
 _CARTS = ("cart", "basket", "bag", "order")
 ORDER = (
     *("ViewContent", "Search", "AddToWishlist", "AddToCart", "InitiateCheckout", "Purchase"),
@@ -140,12 +144,14 @@ class _Proposing:
         if start is None:
             return None, None
         shape = moment.roots[start]
+        # ``item`` may be the one or the other.
+        line = start not in GOODS or fields.is_line(shape)
         number = moment.roots.get("quantity")
         if number is not None and number.kind in {"number", "digits"}:
             quantity: str | None = "quantity"
         else:
-            quantity = fields.find("quantity", shape, start, 1) if start not in GOODS else None
-        key = fields.product_key if start in GOODS else fields.line_key
+            quantity = fields.find("quantity", shape, start, 1) if line else None
+        key = fields.line_key if line else fields.product_key
         return key(shape, start, self._prefer), quantity
 
     def _checkout(self, moment: Moment) -> Proposal:
@@ -173,6 +179,8 @@ class _Proposing:
                 if flag
                 else "nothing says when an order is paid: every new one counts as bought"
             )
+        if "value" not in data or data["value"] is None:
+            notes.append(_NO_VALUE)
         if number is None:
             notes.append("EVENT_ID is missing: without a key one purchase may be counted twice")
         if "email" not in user_data:

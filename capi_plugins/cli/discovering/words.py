@@ -88,6 +88,8 @@ ORDERS = (
 CART = frozenset("cart basket bag trolley".split())
 ADD = frozenset("add added adding addition put insert inserted create created new plus".split())
 GOODS = frozenset("product item article book course variant".split())
+BESIDE = HOLDERS - GOODS - frozenset("ticket event object instance stockrecord".split())
+"""Names behind which there is no product, beside it in the line of a cart."""
 VIEWED = frozenset("viewed view seen shown visited".split())
 TAKE_AWAY = frozenset(
     "remove removed removal delete deleted clear update empty minus change increase decrease "

@@ -39,26 +39,28 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
     """Offer the triggers."""
     if not counts_payments(settings):
         return []
-    return [
-        {
-            **_PAYMENT,
-            "ON": "signal",
-            "SIGNAL": "payments.signals.status_changed",
-            "WHEN": {"instance.status": "confirmed"},
-            "EVENT": "Purchase",
-            "CUSTOM_DATA": {"value": _taken, **_MONEY},
-        },
-        {
-            **_PAYMENT,
-            "ON": "model",
-            "MODEL": django_settings.PAYMENT_MODEL,
-            "CHANGED": {"status": "refunded"},
-            "WHEN": {"old.status": "confirmed"},
-            "EVENT": "Refund",
-            # Of what had been taken nothing is left in the row.
-            "CUSTOM_DATA": {"value": "instance.total", **_MONEY},
-        },
-    ]
+    taken = {
+        **_PAYMENT,
+        "ON": "signal",
+        "SIGNAL": "payments.signals.status_changed",
+        "WHEN": {"instance.status": "confirmed"},
+        "EVENT": "Purchase",
+        "CUSTOM_DATA": {"value": _taken, **_MONEY},
+    }
+    model = getattr(django_settings, "PAYMENT_MODEL", None)
+    if model is None:
+        return [taken]
+    given_back = {
+        **_PAYMENT,
+        "ON": "model",
+        "MODEL": model,
+        "CHANGED": {"status": "refunded"},
+        "WHEN": {"old.status": "confirmed"},
+        "EVENT": "Refund",
+        # Of what had been taken nothing is left in the row.
+        "CUSTOM_DATA": {"value": "instance.total", **_MONEY},
+    }
+    return [taken, given_back]
 
 
 def _taken(find: Find) -> Any:
