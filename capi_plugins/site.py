@@ -6,6 +6,8 @@ import functools
 import ipaddress
 from typing import TYPE_CHECKING
 
+from capi_plugins.forks import unforked
+
 if TYPE_CHECKING:
     import publicsuffixlist
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 @functools.cache
 def _suffixes() -> publicsuffixlist.PublicSuffixList:
     # Only those whose cookies are set pay for it.
-    import publicsuffixlist  # noqa: PLC0415
+    with unforked():
+        import publicsuffixlist  # noqa: PLC0415
 
     return publicsuffixlist.PublicSuffixList()
 

@@ -7,6 +7,7 @@ They are imported with the first request: they are the costliest imports.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import email.utils
 import logging
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from capi_plugins import sending_off
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.exceptions import TransportError
+from capi_plugins.forks import unforked
 from capi_plugins.hookspecs import hookimpl
 from capi_plugins.version import __version__
 
@@ -144,8 +146,14 @@ class HttpSender:
     @hookimpl(trylast=True)
     def capi_send(self, request: Request, destination: Destination) -> Response:
         """Send one request; raise ``TransportError`` when no whole answer came in time."""
-        import httpcore  # noqa: PLC0415 - see the module's text
-        import httpx  # noqa: PLC0415
+        with unforked():
+            import urllib.request  # noqa: F401, PLC0415 - see the module's text
+
+            import httpcore  # noqa: PLC0415
+            import httpx  # noqa: PLC0415
+
+            # Imported when a host is looked up.
+            codecs.lookup("idna")
 
         until = time.monotonic() + request.timeout
         url = httpx.URL(request.url)
@@ -234,8 +242,10 @@ def _make_pool(proxy: str | None) -> httpcore.ConnectionPool:
     import httpcore  # noqa: PLC0415 - see the module's text
     import httpx  # noqa: PLC0415
 
+    with unforked():
+        secured = httpx.create_ssl_context()
     options: dict[str, Any] = {
-        "ssl_context": httpx.create_ssl_context(),
+        "ssl_context": secured,
         "keepalive_expiry": _KEPT_SECONDS,
         "max_connections": None,
         "network_backend": _Backend(httpcore.SyncBackend()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from capi_plugins.cli.shops import SHOPS, examples, serving
 from capi_plugins.sandbox import Sandbox
 
+_NUMBERS = itertools.count(537)
 BY_NAME = {shop.name: shop for shop in SHOPS}
 BY_NAME["django, ASGI"] = attrs.evolve(
     BY_NAME["django"], run=("-m", "uvicorn", "shop.asgi:application", "--port", "{port}")
@@ -33,10 +35,16 @@ SCRIPT = """\
 
 
 class Pixel:
-    """Serves the script and takes what it sends."""
+    """Serves the script and takes what it sends from the pages of one test.
+
+    Attributes:
+        calls: What was sent.
+        agent: How the user agent of these pages ends; what other pages left behind comes later.
+    """
 
     def __init__(self) -> None:
         self.calls: list[list[Any]] = []
+        self.agent = ""
         pixel = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -49,8 +57,9 @@ class Pixel:
                 self.wfile.write(body)
 
             def do_POST(self) -> None:
-                size = int(self.headers["Content-Length"])
-                pixel.calls.append(json.loads(self.rfile.read(size)))
+                call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.headers["User-Agent"].endswith(pixel.agent):
+                    pixel.calls.append(call)
                 self.send_response(204)
                 self.end_headers()
 
@@ -82,6 +91,7 @@ def pixel_server() -> Iterator[Pixel]:
 
 @pytest.fixture
 def pixel(pixel_server: Pixel) -> Pixel:
+    pixel_server.agent = f"Safari/{next(_NUMBERS)}"
     pixel_server.calls.clear()
     return pixel_server
 
@@ -135,9 +145,9 @@ def shop(request: pytest.FixtureRequest, run_shop: Callable[..., Running], pixel
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page(browser: Any, pixel: Pixel) -> Iterator[Any]:
     # A user agent of a person's browser: "HeadlessChrome" counts as a bot.
-    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"
+    agent = f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 {pixel.agent}"
     context = browser.new_context(user_agent=agent, locale="en")
     yield context.new_page()
     context.close()

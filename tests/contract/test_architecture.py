@@ -156,6 +156,7 @@ LAYERS = [
         "exceptions",
         "leaving",
         "background",
+        "forks",
         "event_data",
         "events",
         "consent",

@@ -38,6 +38,24 @@ def test_events_of_forked_processes_arrive_once(kind, sandbox, box):
     assert dict(searches(sandbox)) == EXPECTED
 
 
+@pytest.mark.fault("A11")
+@pytest.mark.parametrize("outbox", ["memory", "file"])
+def test_a_fork_in_the_middle_of_an_import_leaves_a_child_that_sends(outbox, sandbox, box):
+    """A program forks while the thread that sends imports what it sends with, for the first time.
+
+    The child sends its event, and the parent its own.
+    """
+    where = "memory" if outbox == "memory" else box
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore:This process", str(HOSTS / "forking_early.py"),
+         json.dumps(settings(sandbox.url, where))],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True, text=True, timeout=LIMIT * 2, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert dict(searches(sandbox)) == {"before": 1, "child": 1, "parent": 1}
+
+
 COMMAND = """
 import sys
 from capi_django import get_client

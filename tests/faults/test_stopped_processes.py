@@ -175,7 +175,7 @@ def test_a_sender_that_stands_still_for_longer_than_its_lease_does_no_harm_when_
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        sandbox.inject(Fault.late_answer(3))
+        sandbox.inject(Fault.late_answer(10))
         assert orders.serve("gunicorn -w 1").get("/nowhere/") == 404
         # A minute passes.
         orders.end_leases()

@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 from capi_plugins.destinations.meta.scalars import Unusable
+from capi_plugins.forks import unforked
 
 # E.164 has at most 15 digits; no number in use has fewer than seven with its country code.
 _MAX_DIGITS = 15
@@ -78,7 +79,8 @@ def _checked(digits: str) -> str:
 def _complete(digits: str, region: str) -> str | None:
     """Put the country code before a national number of a region; None when it is not one."""
     # Costs 30 ms to import and 30 us a number, so only for numbers that need it.
-    import phonenumbers  # noqa: PLC0415
+    with unforked():
+        import phonenumbers  # noqa: PLC0415
 
     possible = None
     for text, home in ((digits, region), ("+" + digits.lstrip("0"), None)):
