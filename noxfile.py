@@ -56,6 +56,8 @@ QUICK = (
     "--ignore=tests/processes",
     "--ignore=tests/segment/clients",
     "--ignore-glob=tests/on_django/test_database_*",
+    "--ignore-glob=tests/on_*/test_servers.py",
+    "--ignore=tests/on_django/test_tasks.py",
 )
 
 
