@@ -90,8 +90,8 @@ def check_customer_information(user_data: Mapping[str, Any]) -> None:
     for broad in TOO_BROAD:
         if keys <= broad:
             raise InvalidEvent(
-                f"user_data is too broad: {', '.join(sorted(keys))} alone identify nobody; add an "
-                "email, a phone, an external_id, fbp or fbc"
+                f"user_data is too broad: nobody is found by {', '.join(sorted(keys))} alone; add "
+                "an email, a phone, an external_id, fbp or fbc"
             )
 
 
