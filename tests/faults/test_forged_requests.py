@@ -55,6 +55,7 @@ def test_a_webhook_that_is_forged_is_not_read_and_one_that_is_repeated_counts_on
     browser = shop.test_client()
     body = json.dumps(message()).encode()
 
+    # Where the disk is too busy to store it, the answer is 503, and whoever sends it comes again.
     def post(data, signature):
         headers = {"Content-Type": "application/json", "X-Signature": signature}
         return browser.post("/capi/webhooks/segment", data=data, headers=headers)
@@ -70,7 +71,7 @@ def test_a_webhook_that_is_forged_is_not_read_and_one_that_is_repeated_counts_on
     huge = b"x" * 5_000_000
     assert post(huge, signed(huge, NEW)).status_code in (400, 413)
     for secret in (NEW, OLD, NEW):
-        assert post(body, signed(body, secret)).status_code == 200
+        until(lambda secret=secret: post(body, signed(body, secret)).status_code == 200)
     until(lambda: shop.extensions["capi"].client.stats().waiting == 0)
     assert len(accepted(sandbox)) == len(sandbox.events) == 1
     said = caplog.text + "".join(answer.get_data(as_text=True) for answer in forged)
@@ -97,6 +98,7 @@ def test_an_endpoint_takes_what_is_meant_for_it_and_no_more(shop, sandbox):
     assert post(b"[" * 20_000) == 400
     assert post(b"\xff\xfe") == 400
     assert sandbox.events == []
-    assert post(body) == 200
+    # As above, where the disk is busy.
+    until(lambda: post(body) == 200)
     until(lambda: shop.extensions["capi"].client.stats().waiting == 0)
     assert len(accepted(sandbox)) == len(sandbox.events) == 1
