@@ -89,15 +89,20 @@ def stranger(shop, engine):
 
 
 def blocked(shop, engine):
-    """Whether somebody waits for a lock."""
+    """Whether somebody waits for a lock in this database; other tests have others."""
     with connections[shop.alias].cursor() as cursor:
         if engine == "postgresql":
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
         else:
             # InnoDB looks again only when nobody has asked for a tenth of a second.
             time.sleep(0.11)
             cursor.execute(
-                "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+                "SELECT count(*) FROM information_schema.innodb_trx JOIN "
+                "information_schema.processlist ON id = trx_mysql_thread_id "
+                "WHERE trx_state = 'LOCK WAIT' AND db = DATABASE()"
             )
         return cursor.fetchone()[0]
 

@@ -87,6 +87,28 @@ def test_body_template_messages_and_response_are_offered(make_app, recorder):
     }
 
 
+def test_a_template_that_stands_in_the_code_is_offered_where_no_file_is_rendered(
+    make_app, recorder
+):
+    lead = trigger(product="context.product", page="context.page")
+    app = make_app(TRIGGERS=[{**lead, "METHOD": ["GET", "POST"]}])
+    app.jinja_loader = __import__("jinja2").DictLoader({"page.html": "{{ page }}"})
+
+    @app.route("/", methods=["GET", "POST"])
+    def view():
+        text = flask.render_template_string("Thank you for {{ product }}", product="MUG")
+        if flask.request.method == "POST":
+            return flask.render_template("page.html", page="thanks")
+        return text
+
+    for method in ("get", "post"):
+        getattr(app.test_client(), method)("/")
+    assert [event["custom_data"] for event in recorder.events] == [
+        {"product": "MUG"},
+        {"page": "thanks"},
+    ]
+
+
 def test_json_that_the_view_read_is_offered(make_app, recorder):
     app = make_app(TRIGGERS=[trigger(plan="json.order.plan")])
     app.add_url_rule("/", "view", lambda: flask.request.get_json() and "ok", methods=["POST"])

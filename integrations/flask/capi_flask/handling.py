@@ -32,10 +32,14 @@ class Pages:
     def __init__(self) -> None:
         self._begun: tuple[str, Mapping[str, Any]] | None = None
         self._rendered: tuple[str, Mapping[str, Any]] | None = None
+        # Of a template that stands in the code, which may be the text of a mail as well.
+        self._unnamed: Mapping[str, Any] = {}
 
     def begun(self, name: str | None, context: Mapping[str, Any]) -> None:
         """Take note of a template about to be rendered: all there is of a streamed one."""
-        if self._begun is None and name and not _MAIL.search(name):
+        if not name:
+            self._unnamed = context
+        elif self._begun is None and not _MAIL.search(name):
             self._begun = (name, context)
 
     def rendered(self, name: str | None, context: Mapping[str, Any]) -> None:
@@ -45,7 +49,7 @@ class Pages:
 
     def last(self) -> tuple[str | None, Mapping[str, Any]]:
         """Return name and context of the page."""
-        return self._rendered or self._begun or (None, {})
+        return self._rendered or self._begun or (None, self._unnamed)
 
 
 class Handling:
