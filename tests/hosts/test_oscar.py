@@ -137,9 +137,10 @@ def test_a_guest_buys(serve, visit, server, variant):
     added = [event["custom_data"] for event in guest.events("AddToCart")]
     assert [data["value"] for data in added] == [19.98, 5]
     assert added[0]["contents"] == [{"id": "1", "quantity": 2, "item_price": 9.99}]
-    (started,) = guest.events("InitiateCheckout")
-    assert started["custom_data"]["value"] == 22.48
-    assert started["user_data"]["em"] == [sha256("jane@example.com")]
+    for name in ("InitiateCheckout", "AddPaymentInfo"):
+        (step,) = guest.events(name)
+        assert step["custom_data"]["value"] == 22.48
+        assert step["user_data"]["em"] == [sha256("jane@example.com")]
     assert {event["custom_data"]["search_string"] for event in guest.events("Search")} == {"dune"}
     assert [event["custom_data"]["value"] for event in guest.events("ViewContent")] == [9.99, 5]
     ids = [event["event_id"] for event in shop.settled()]

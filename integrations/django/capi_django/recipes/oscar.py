@@ -127,7 +127,14 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "SIGNAL": "oscar.apps.checkout.signals.pre_payment",
             "EVENT": "AddPaymentInfo",
             "EVENT_ID": "request.basket.id",
-            "USER_DATA": {"email": ["request.user.email", "view.checkout_session.get_guest_email"]},
+            "USER_DATA": {
+                "email": [
+                    "request.user.email",
+                    "view.checkout_session.get_guest_email",
+                    # Where nobody is sent away to pay, the session is empty by the end.
+                    "request.basket.order_set.first.email",
+                ]
+            },
             "CUSTOM_DATA": _BASKET,
         },
         {
