@@ -176,9 +176,9 @@ def test_a_sender_that_stands_still_for_longer_than_its_lease_does_no_harm_when_
         os.kill(pid, signal.SIGSTOP)
     try:
         sandbox.inject(Fault.late_answer(10))
-        assert orders.serve("gunicorn -w 1").get("/nowhere/") == 404
         # A minute passes.
         orders.end_leases()
+        assert orders.serve("gunicorn -w 1").get("/nowhere/") == 404
         sandbox.wait_for_requests(2, timeout=90)
         taken_over = orders.unsent()
     finally:
