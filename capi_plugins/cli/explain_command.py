@@ -132,9 +132,9 @@ def _show(event_id: str, lines: Sequence[Mapping[str, Any]]) -> None:
         text = Text(f"  {moment:%Y-%m-%d %H:%M:%S}  ")
         text.append(_WORDS.get(stage, stage), style=_STYLES.get(stage, ""))
         text.append(_rest(line))
-        out.print(text)
+        out.print(text, soft_wrap=True)
         for field, reason in line.get("fields", {}).items():
-            out.print(f"    {field}: {reason}", markup=False)
+            out.print(f"    {field}: {reason}", markup=False, soft_wrap=True)
         if stage in _SETTLED and "payload" in line:
             told = orjson.dumps(line["payload"]).decode()
             out.print(f"    {told}", markup=False, soft_wrap=True)
