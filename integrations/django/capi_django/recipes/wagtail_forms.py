@@ -8,7 +8,7 @@ e-mail and for telephone numbers are known by their type, all others by the usua
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -71,21 +71,25 @@ def _submissions() -> list[str]:
 
 def _entered(field: str, find: Find) -> str | None:
     """Find what somebody entered for a field of ``UserData``."""
-    # Boxes that are ticked, and several of a choice, are no answers to these.
-    entered = {
-        name: value.strip()
-        for name, value in find("instance.form_data").items()
-        if isinstance(value, str) and value.strip()
-    }
+    form: Mapping[str, Any] = find("instance.form_data")
     typed = list(_of_type(_TYPES[field], find)) if field in _TYPES else []
     # A form may ask for the address of a friend as well.
     names = [name for name in _NAMES[field] if name in typed] + typed + list(_NAMES[field])
-    found = next((entered[name] for name in names if name in entered), None)
+    found = _first_answer(form, names)
     if found is None and field == "first_name":
-        whole = next((entered[name] for name in _WHOLE_NAMES if name in entered), "")
+        whole = _first_answer(form, _WHOLE_NAMES)
         # Of a whole name only the first word is sure to be a first name.
-        found = next(iter(whole.split()), None)
+        found = whole and whole.split()[0]
     return found
+
+
+def _first_answer(form: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    for name in names:
+        value = form.get(name)
+        # Boxes that are ticked, and several of a choice, are no answers to these.
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return None
 
 
 def _of_type(types: set[str], find: Find) -> Iterator[str]:
