@@ -51,6 +51,17 @@ def test_a_read_only_place_is_survived_and_left_when_it_can_be_written(
         outbox.close()
 
 
+def sent_from_memory(shop, sandbox, caplog, *, problem):
+    """Have events sent that cannot be stored, and return their names."""
+    names = sorted(str(number) for number in range(20))
+    shop.lead(*names)
+    assert shop.longest < 0.3
+    assert problem in shop.stats.problem
+    until(lambda: accepted(sandbox) == names)
+    assert caplog.text.count("cannot be written") == 1
+    return names
+
+
 @pytest.mark.fault("B8")
 def test_a_folder_that_cannot_be_made_costs_no_event(open_shop, sandbox, tmp_path, caplog):
     """The settings name a file in a folder of a file system that is read-only, and the folder is
@@ -63,12 +74,7 @@ def test_a_folder_that_cannot_be_made_costs_no_event(open_shop, sandbox, tmp_pat
     with small_disk(root):
         subprocess.run(["mount", "-o", "remount,ro,size=2m", str(root)], check=True)
         shop = open_shop(outbox=root / "var" / "box" / "outbox.sqlite3")
-        names = sorted(str(number) for number in range(20))
-        shop.lead(*names)
-        assert shop.longest < 0.3
-        assert "Read-only" in shop.stats.problem
-        until(lambda: accepted(sandbox) == names)
-        assert caplog.text.count("cannot be written") == 1
+        sent_from_memory(shop, sandbox, caplog, problem="Read-only")
         shop.client.close()
 
 
@@ -87,12 +93,7 @@ def test_a_file_system_without_locks_costs_no_event(open_shop, sandbox, box, mon
     with monkeypatch.context() as patched:
         patched.setattr(fcntl, "lockf", lockf)
         shop = open_shop()
-        names = sorted(str(number) for number in range(20))
-        shop.lead(*names)
-        assert shop.longest < 0.3
-        assert "No locks available" in shop.stats.problem
-        until(lambda: accepted(sandbox) == names)
-        assert caplog.text.count("cannot be written") == 1
+        names = sent_from_memory(shop, sandbox, caplog, problem="No locks available")
     shop.lead("later")
     until(lambda: (shop.stats.problem, shop.stats.waiting) == (None, 0))
     assert accepted(sandbox) == sorted([*names, "later"])
