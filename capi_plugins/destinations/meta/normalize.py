@@ -101,13 +101,7 @@ def name(value: str) -> str:
     Raises:
         Unusable: No letter is left, or the text stands for nothing.
     """
-    if value.isascii():
-        result = value.encode().translate(_LOWER, _PUNCTUATION).decode()
-    else:
-        result = _composed(value, "LMN")
-    if result in PLACEHOLDERS or result.isdigit():
-        raise Unusable("is empty or has no letters")
-    return result
+    return _lowered(value, _PUNCTUATION, "LMN")
 
 
 def letters(value: str) -> str:
@@ -116,22 +110,30 @@ def letters(value: str) -> str:
     Raises:
         Unusable: No letter is left, or the text stands for nothing.
     """
+    return _lowered(value, _NO_LETTERS, "LM")
+
+
+def _lowered(value: str, removed: bytes, kept: str) -> str:
+    """Lower text without some characters, composed to NFC.
+
+    Args:
+        value: The text.
+        removed: What goes where all of it is ASCII, which most is and which is quick.
+        kept: The categories of characters that stay where it is not.
+    """
     if value.isascii():
-        result = value.encode().translate(_LOWER, _NO_LETTERS).decode()
+        result = value.encode().translate(_LOWER, removed).decode()
     else:
-        result = _composed(value, "LM")
-    if result in PLACEHOLDERS:
+        text = unicodedata.normalize("NFC", value.lower())
+        text = "".join(
+            each
+            for each in text
+            if unicodedata.category(each)[0] in kept and each not in _APOSTROPHES
+        )
+        result = unicodedata.normalize("NFC", text)
+    if result in PLACEHOLDERS or result.isdigit():
         raise Unusable("is empty or has no letters")
     return result
-
-
-def _composed(value: str, kept: str) -> str:
-    """Lower text and keep the characters of some categories, composed to NFC."""
-    text = unicodedata.normalize("NFC", value.lower())
-    text = "".join(
-        each for each in text if unicodedata.category(each)[0] in kept and each not in _APOSTROPHES
-    )
-    return unicodedata.normalize("NFC", text)
 
 
 def first_letter(value: str) -> str:
