@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from capi_plugins._paths import NOWHERE, parse_lookup
-from tests.core.test_paths import lookup
+from tests.core.test_lookups import lookup
 
 MINOR = {"PATH": "o.amount", "AS": "minor_units", "CURRENCY": "o.currency"}
 
