@@ -41,6 +41,17 @@ def put_into_basket(visitor, page, product, quantity):
     visitor.get(page, **referrer)
 
 
+def start_checkout(visitor, option, email, **fields):
+    visitor.get("/checkout/")
+    form = {"username": email, "options": option, **fields}
+    return visitor.follow(visitor.post("/checkout/", **form))
+
+
+def look_at_basket_and_go_on(visitor):
+    visitor.get("/basket/")
+    visitor.follow(visitor.get("/checkout/", expect=302))
+
+
 def give_address(visitor):
     visitor.follow(visitor.post("/checkout/shipping-address/", **ADDRESS))
     visitor.get("/checkout/preview/")
@@ -57,10 +68,16 @@ def buy_as_guest(visitor):
     put_into_basket(visitor, DUNE, 1, 2)
     put_into_basket(visitor, EMMA, 2, 1)
     visitor.post("/basket/vouchers/add/", code="TEN")
-    visitor.get("/checkout/")
-    visitor.follow(visitor.post("/checkout/", username="jane@example.com", options="anonymous"))
+    start_checkout(visitor, "anonymous", "jane@example.com")
     give_address(visitor)
     return place_order(visitor)
+
+
+def register(visitor, email):
+    visitor.get("/accounts/login/")
+    fields = {"email": email, "password1": "secret-pass-1", "password2": "secret-pass-1"}
+    fields = {f"registration-{key}": value for key, value in fields.items()}
+    visitor.follow(visitor.post("/accounts/login/", **fields, registration_submit="Register"))
 
 
 def sign_in(visitor, name):
@@ -75,6 +92,15 @@ def sign_in(visitor, name):
             },
         )
     )
+
+
+def sign_in_in_the_checkout(visitor, name):
+    start_checkout(visitor, "existing", f"{name}@shop.example", password="secret-pass-1")
+
+
+def begin_as_a_guest_and_sign_in(visitor, name):
+    start_checkout(visitor, "anonymous", "guest@example.com")
+    sign_in(visitor, name)
 
 
 @pytest.fixture
@@ -177,17 +203,6 @@ def test_a_customer_registers_and_buys(shop, visit):
     assert registered["user_data"]["external_id"] == purchase["user_data"]["external_id"]
 
 
-def start_checkout(visitor, option, email, **fields):
-    visitor.get("/checkout/")
-    form = {"username": email, "options": option, **fields}
-    return visitor.follow(visitor.post("/checkout/", **form))
-
-
-def look_at_basket_and_go_on(visitor):
-    visitor.get("/basket/")
-    visitor.follow(visitor.get("/checkout/", expect=302))
-
-
 def test_who_registers_in_the_checkout_starts_it_once(shop, visit):
     newcomer = visit(shop)
     put_into_basket(newcomer, EMMA, 2, 1)
@@ -212,8 +227,7 @@ def test_who_registers_in_the_checkout_starts_it_once(shop, visit):
 def test_who_signs_in_in_the_checkout_starts_it_once(shop, visit):
     customer = visit(shop)
     put_into_basket(customer, DUNE, 1, 1)
-    email = "customer@shop.example"
-    start_checkout(customer, "existing", email, password="secret-pass-1")
+    sign_in_in_the_checkout(customer, "customer")
     look_at_basket_and_go_on(customer)
     give_address(customer)
     place_order(customer)
@@ -223,46 +237,19 @@ def test_who_signs_in_in_the_checkout_starts_it_once(shop, visit):
     assert customer.counts()["Purchase"] == 1
 
 
-def register(visitor, email):
-    visitor.get("/accounts/login/")
-    fields = {"email": email, "password1": "secret-pass-1", "password2": "secret-pass-1"}
-    fields = {f"registration-{key}": value for key, value in fields.items()}
-    visitor.follow(visitor.post("/accounts/login/", **fields, registration_submit="Register"))
-
-
 @pytest.mark.parametrize("variant", ["", "atomic"])
 @pytest.mark.parametrize("saved", [(EMMA, 2), (DUNE, 1)], ids=["another product", "the same"])
-def test_who_signs_in_in_the_checkout_and_has_a_saved_basket_starts_it_once(
-    serve, visit, saved, variant
+@pytest.mark.parametrize("come_back", [sign_in_in_the_checkout, begin_as_a_guest_and_sign_in])
+def test_who_signs_in_and_has_a_saved_basket_starts_the_checkout_once(
+    serve, visit, saved, variant, come_back
 ):
     shop = serve("oscar", variant=variant)
     phone, laptop = visit(shop), visit(shop)
-    email = f"saver{saved[1]}@example.com"
-    register(phone, email)
+    name = f"{come_back.__name__}{saved[1]}"
+    register(phone, f"{name}@shop.example")
     put_into_basket(phone, *saved, 1)
     put_into_basket(laptop, DUNE, 1, 1)
-    start_checkout(laptop, "existing", email, password="secret-pass-1")
-    look_at_basket_and_go_on(laptop)
-    give_address(laptop)
-    place_order(laptop)
-    assert laptop.counts()["InitiateCheckout"] == 1
-    assert laptop.counts()["Purchase"] == 1
-    put_into_basket(laptop, DUNE, 1, 1)
-    look_at_basket_and_go_on(laptop)
-    assert laptop.counts()["InitiateCheckout"] == 2
-
-
-@pytest.mark.parametrize("variant", ["", "atomic"])
-@pytest.mark.parametrize("saved", [(EMMA, 2), (DUNE, 1)], ids=["another product", "the same"])
-def test_a_guest_who_signs_in_outside_of_the_checkout_starts_it_once(serve, visit, saved, variant):
-    shop = serve("oscar", variant=variant)
-    phone, laptop = visit(shop), visit(shop)
-    email = f"returning{saved[1]}@shop.example"
-    register(phone, email)
-    put_into_basket(phone, *saved, 1)
-    put_into_basket(laptop, DUNE, 1, 1)
-    start_checkout(laptop, "anonymous", "guest@example.com")
-    sign_in(laptop, f"returning{saved[1]}")
+    come_back(laptop, name)
     look_at_basket_and_go_on(laptop)
     give_address(laptop)
     place_order(laptop)
@@ -284,8 +271,7 @@ def test_signing_in_is_one_login(shop, visit):
 def test_a_basket_that_is_left_is_no_purchase(shop, visit):
     guest = visit(shop)
     put_into_basket(guest, DUNE, 1, 1)
-    guest.get("/checkout/")
-    guest.follow(guest.post("/checkout/", username="joe@example.com", options="anonymous"))
+    start_checkout(guest, "anonymous", "joe@example.com")
     give_address(guest)
     assert guest.counts() == {"ViewContent": 1, "AddToCart": 1, "InitiateCheckout": 1}
 
@@ -293,8 +279,7 @@ def test_a_basket_that_is_left_is_no_purchase(shop, visit):
 def test_prices_without_tax_count_until_the_tax_is_known(serve, visit):
     guest = visit(serve("oscar", variant="american"))
     put_into_basket(guest, DUNE, 1, 2)
-    guest.get("/checkout/")
-    guest.follow(guest.post("/checkout/", username="joe@example.com", options="anonymous"))
+    start_checkout(guest, "anonymous", "joe@example.com")
     (added,) = guest.events("AddToCart")
     (started,) = guest.events("InitiateCheckout")
     assert (added["custom_data"]["value"], started["custom_data"]["value"]) == (19.98, 19.98)
