@@ -156,14 +156,11 @@ class Journaling:
 
     def _listens(self, sender: Any) -> bool:
         """Whether what a client tells is to be written down."""
-        pid = os.getpid()
-        if self._journal is None and self._pid == pid:
-            return False
         mine = getattr(sender, "settings", None) is self._settings
         if not mine or diversion.current() is not None:
             return False
-        if self._pid != pid:
-            self._pid, self._journal = pid, None
+        if self._pid != os.getpid():
+            self._pid, self._journal = os.getpid(), None
             self._journal = journal_of(sender)
         return self._journal is not None
 
