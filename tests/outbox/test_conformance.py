@@ -101,7 +101,8 @@ def test_dead_letters_go_after_their_retention_though_nothing_is_sent(new, days)
 
 def look(outbox):
     """Look into it as a sender does that has had nothing to do for hours."""
-    for who, name in ((outbox, "_pruned"), (getattr(outbox, "_tidying", None), "_tidied")):
+    relay, tidying = (getattr(outbox, part, None) for part in ("_relay", "_tidying"))
+    for who, name in ((outbox, "_pruned"), (relay, "_pruned"), (tidying, "_tidied")):
         if hasattr(who, name):
             setattr(who, name, getattr(who, name) - 4000)
     outbox.next_due("paper")

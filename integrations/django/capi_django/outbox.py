@@ -1,17 +1,13 @@
 """Deliveries in the host's own database, where they share the fate of its transactions.
 
-What is stored in a transaction exists if and only if the transaction commits. Relays, as many as
-there are processes, take rows with a lease on the database's clock and have no transaction open
-while they send. What the database does not take is kept in memory for a while, and the host never
-sees an error of ours.
+What is stored in a transaction exists if and only if the transaction commits; relays, as many as
+there are processes, send it. What the database does not take is kept in memory for a while, and the
+host never sees an error of ours.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
-import random
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
@@ -24,9 +20,9 @@ from capi_django import noticeboard
 from capi_django.context_store import DatabaseContextStore
 from capi_django.held_store import DatabaseHeldStore
 from capi_django.journal import make_journal
-from capi_django.leases import Leases, Write
 from capi_django.outbox_rows import LEASE, Rows, dead_letter, delivery, first_of_each, identity
 from capi_django.reach import Reach
+from capi_django.relay import Relay
 from capi_django.statements import borrowed, persistently, savepoint
 from capi_plugins.journal import Journal
 from capi_plugins.outbox.base import (
@@ -40,10 +36,6 @@ from capi_plugins.outbox.base import (
 )
 from capi_plugins.outbox.sqlite_overflow import Overflow
 
-_log = logging.getLogger("capi_plugins.django")
-_POLL = 1.0
-_POLLED_SECONDS = 60.0
-_PRUNE_SECONDS = 60.0
 _CLOSE_SECONDS = 1.0
 
 
@@ -74,12 +66,8 @@ class DatabaseOutbox:
         self._overflow = Overflow(
             f"in database {alias!r}", self._store_overflow, self._known, clock
         )
-        prolong = functools.partial(self._write, self._rows.prolong)
-        self._leases = Leases(prolong, every=lease / 3)
+        self._relay = Relay(self._rows, holder=self._me, lease=lease, clock=clock)
         self._reach = Reach(alias)
-        self._owed: set[int] = set()
-        self._polled_until: dict[str, float] = {}
-        self._pruned = -_PRUNE_SECONDS
 
     @property
     def contexts(self) -> DatabaseContextStore:
@@ -142,7 +130,7 @@ class DatabaseOutbox:
             duplicates = persistently(self._alias, lambda: self._completed(deliveries, withdrawn))
         except Exception as error:
             # What is held of these stays held, and is found to be a duplicate in the end.
-            self._owed.update(item.key for item in withdrawn if item.key is not None)
+            self._relay.withdraw(item.key for item in withdrawn if item.key is not None)
             return self._refused(deliveries, error)
         self._overflow.trouble.is_over()
         return Stored(duplicates=tuple(duplicates))
@@ -183,8 +171,7 @@ class DatabaseOutbox:
         fresh, gone = self._overflow.parted(held)
         if inside:
             # Compared when they are taken: asking now could end in a deadlock.
-            until = time.monotonic() + _POLLED_SECONDS
-            self._polled_until.update(dict.fromkeys((item.destination for item in fresh), until))
+            self._relay.expect(item.destination for item in fresh)
         else:
             new = self._rows.admit(map(identity, fresh), now)
             fresh, seen = first_of_each(fresh, new)
@@ -238,60 +225,28 @@ class DatabaseOutbox:
             batch = self._overflow.take(destination, limit=limit, max_bytes=max_bytes, now=now)
             if batch:
                 return batch
-        self._leases.pay()
-        return persistently(
-            self._alias, lambda: self._taken(destination, limit=limit, max_bytes=max_bytes, now=now)
-        )
-
-    def _taken(
-        self, destination: str, *, limit: int, max_bytes: int, now: float
-    ) -> Sequence[Delivery]:
-        owner = uuid.uuid4().hex
-        try:
-            with borrowed(self._alias):
-                if self._owed:
-                    owed = set(self._owed)
-                    self._rows.remove(owed, [self._me])
-                    self._owed -= owed
-                rows = self._rows.claim(
-                    destination, limit=limit, max_bytes=max_bytes, now=now, owner=owner
-                )
-                rows = self._rows.admit_claimed(rows, owner, self._clock())
-            self._leases.add((row.pk for row in rows), owner)
-            return [delivery(row) for row in rows]
-        except BaseException:
-            # Out of memory, a thread that is ended, or a database that is away: what nobody gets
-            # is free at once, or when its lease is over.
-            self._leases.give_up(owner)
-            with contextlib.suppress(Exception), borrowed(self._alias):
-                self._rows.release(destination, owner)
-            raise
+        return self._relay.take(destination, limit=limit, max_bytes=max_bytes, now=now)
 
     def remaining(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Leave out what was forgotten or taken by others meanwhile; see ``Outbox.remaining``."""
         in_memory, rest = self._overflow.remaining(deliveries)
-        if not rest:
-            return in_memory
-        with borrowed(self._alias):
-            left = self._rows.owned({item.key for item in rest if item.key}, self._leases.owners)
-        return [*in_memory, *(item for item in rest if item.key in left)]
+        return [*in_memory, *self._relay.remaining(rest)] if rest else in_memory
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Remove accepted deliveries."""
-        self._settle(self._overflow.delivered(deliveries), self._rows.remove)
+        self._relay.settle(self._overflow.delivered(deliveries), self._rows.remove)
 
     def retry(self, deliveries: Sequence[Delivery], *, at: float, attempt: bool) -> None:
         """Give deliveries back, due at ``at``."""
         rest = self._overflow.retry(deliveries, at=at, attempt=attempt)
-        self._settle(rest, functools.partial(self._rows.postpone, due=at, attempt=attempt))
+        self._relay.settle(rest, functools.partial(self._rows.postpone, due=at, attempt=attempt))
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> None:
         """Put deliveries aside; they are kept as long as the retention says."""
         rest = self._overflow.dead(deliveries, reason=reason)
-        self._settle(rest, functools.partial(self._rows.bury, reason=reason, now=self._clock()))
-
-    def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
-        self._leases.settle(deliveries, functools.partial(self._write, write))
+        self._relay.settle(
+            rest, functools.partial(self._rows.bury, reason=reason, now=self._clock())
+        )
 
     def next_due(self, destination: str) -> float | None:
         """When the next delivery is due.
@@ -301,29 +256,11 @@ class DatabaseOutbox:
         in_memory = self._overflow.next_due(destination)
         if in_memory is not None:
             return in_memory
-        with borrowed(self._alias):
-            self._prune()
-            due, left = self._rows.next_due(destination, self._leases.owners)
-        if due is None and left is not None:
-            due = self._clock() + max(left, 0.0)
-        if due is None and time.monotonic() < self._polled_until.get(destination, 0.0):
-            due = self._clock() + random.uniform(_POLL / 2, _POLL)  # noqa: S311
-        return due
+        return self._relay.next_due(destination)
 
     def waiting_for(self) -> Collection[str]:
         """Names of the destinations for which something waits that is not in flight from here."""
-        names = set(self._overflow.waiting_for())
-        with borrowed(self._alias):
-            self._prune()
-            waiting = self._rows.waiting.exclude(owner__in=self._leases.owners)
-            names.update(waiting.order_by().values_list("destination", flat=True).distinct())
-        return names
-
-    def _prune(self) -> None:
-        """Now and then, remove what is too old: who sends asks for what waits, if there is any."""
-        if time.monotonic() - self._pruned > _PRUNE_SECONDS:
-            self._pruned = time.monotonic()
-            self._rows.prune(self._clock())
+        return {*self._overflow.waiting_for(), *self._relay.waiting_for()}
 
     def stats(self) -> OutboxStats:
         """Count what is stored, by all processes, and what this one keeps in memory."""
@@ -379,13 +316,7 @@ class DatabaseOutbox:
     def close(self) -> None:
         """Give back what is in flight."""
         self._overflow.close(_CLOSE_SECONDS)
-        keys, owners = self._leases.close()
-        with contextlib.suppress(Exception), borrowed(self._alias):
-            self._rows.postpone(keys, owners, due=0, attempt=False)
-
-    def _write(self, write: Write, keys: Collection[int], owners: Collection[str]) -> None:
-        with_connection = borrowed(self._alias)(write)
-        persistently(self._alias, lambda: with_connection(keys, owners))
+        self._relay.close()
 
 
 def _new(deliveries: Sequence[Delivery]) -> list[Delivery]:
