@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import logging
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +23,7 @@ from capi_plugins._place import place
 from capi_plugins._plugins import Plugins
 from capi_plugins._receiving import Receiving
 from capi_plugins._scope import MOST_PENDING, About, Build, OnCommit, Pending, RequestScope, current
+from capi_plugins._shutdown import Shutdown
 from capi_plugins._subjects import Subject, subject_of
 from capi_plugins._triggers import Trigger, Triggers
 from capi_plugins._worker import Worker
@@ -98,8 +97,7 @@ class Client:
         self.active = settings.enabled and self.has_destinations
         store = self._capturing.store if self.active else None
         self._receiving = Receiving(self, store)
-        self._closed = False
-        self._at_exit = _close_at_exit(self)
+        self._shutdown = Shutdown(self)
 
     @property
     def has_destinations(self) -> bool:
@@ -120,7 +118,7 @@ class Client:
         """
         scope = RequestScope(self, context_factory)
         token = current.set(scope)
-        if self.active and not self._closed:
+        if self.active and not self._shutdown.begun:
             self._delivering.begin(self.destinations)
         try:
             yield scope
@@ -363,20 +361,7 @@ class Client:
         Args:
             timeout: Most seconds; None: ``CAPI["DELIVERY"]["EXIT_TIMEOUT"]``.
         """
-        if self._closed:
-            return FlushResult(waiting=0)
-        self._closed = True
-        atexit.unregister(self._at_exit)
-        limit = self.settings.delivery.exit_timeout if timeout is None else timeout
-        waiting = 0
-        try:
-            waiting = self._delivering.close(limit)
-        except Exception as error:
-            self.failed("closing the outbox", error)
-        if waiting:
-            _log.warning("%d deliveries were not made before the process ended", waiting)
-        self.plugins.shutdown()
-        return FlushResult(waiting=waiting)
+        return self._shutdown.run(timeout)
 
     def _make_worker(self, outbox: Outbox) -> Worker:
         return Worker(
@@ -387,14 +372,3 @@ class Client:
             tell=lambda signal, **arguments: signals.tell(signal, self, **arguments),
             clock=self._clock,
         )
-
-
-def _close_at_exit(client: Client) -> Callable[[], None]:
-    reference = weakref.ref(client)
-
-    def close() -> None:
-        alive = reference()
-        if alive is not None:
-            alive.close()
-
-    return atexit.register(close)

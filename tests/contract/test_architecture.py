@@ -218,7 +218,7 @@ LAYERS = [
     {"_restoring", "_remembering", "_holding"},
     {"_capturing", "_receiving"},
     {"_building"},
-    {"_noting"},
+    {"_noting", "_shutdown"},
     {"_client"},
     {"_configure"},
     {""},

@@ -66,7 +66,7 @@ LATE = {
     """,
     "with the first event of all": """
         client = configure(SETTINGS)
-        atexit.unregister(client._at_exit)
+        atexit.unregister(client._shutdown._at_exit)
         atexit.register(search, client, "late")
     """,
 }
