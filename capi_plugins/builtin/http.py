@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import email.utils
 import logging
 import os
 import socket
@@ -286,25 +285,3 @@ def _capped(chunks: Iterator[bytes]) -> Iterator[bytes]:
         size += len(chunk)
         if size >= _MOST_BYTES:
             return
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Read a ``Retry-After`` header: seconds or an HTTP date.
-
-    Args:
-        value: The header.
-        now: Seconds since the epoch.
-
-    Returns:
-        Seconds to wait, 0 to 3600; None when it cannot be read.
-    """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
-        except (TypeError, ValueError, OverflowError):
-            return None
-    return min(seconds, 3600.0) if seconds >= 0 else None

@@ -63,22 +63,6 @@ def every_problem(
     return tuple(found for found in _findings(case) if mode == "strict" or not found.strict_only)
 
 
-def check_event(
-    event: object,
-    now: float,
-    mode: Mode = "strict",
-    dataset: Dataset | None = None,
-    *,
-    index: int = 0,
-) -> Refusal | None:
-    """Return the first thing wrong with one event: the one Meta would answer with.
-
-    The arguments are those of `every_problem`.
-    """
-    problems = every_problem(event, now, mode, dataset, index=index)
-    return problems[0] if problems else None
-
-
 def remarks(event: object, now: float, mode: Mode = "strict") -> tuple[Notice, ...]:
     """Return the known misuse in an event that Meta accepts all the same.
 

@@ -26,7 +26,6 @@ _APP_LIBRARIES = re.compile(
     )(?:[^a-z]|$)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_TIMES = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 _CHANNELS = {"mobile": "app", "browser": "website", "web": "website"}
 
 

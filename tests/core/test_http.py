@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import os
 import socket
 import threading
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from capi_plugins.builtin.http import HttpSender, parse_retry_after
+from capi_plugins.builtin.http import HttpSender
 from capi_plugins.destinations.base import Request
 from capi_plugins.exceptions import TransportError
 from tests.core.paper import Paper
@@ -222,35 +219,6 @@ def test_the_secrets_of_a_request_are_not_logged(serve, sender, caplog):
     send(sender, server.url, headers={"Authorization": "Bearer s3cret"})
     assert "s3cret" not in caplog.text
     assert '"data"' not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("3", 3.0),
-        ("0", 0.0),
-        ("2.5", 2.5),
-        (" 7 ", 7.0),
-        ("999999", 3600.0),
-        ("inf", 3600.0),
-        (email.utils.formatdate(1_000_060, usegmt=True), 60.0),
-        (email.utils.formatdate(9_000_000, usegmt=True), 3600.0),
-        (email.utils.formatdate(999_000, usegmt=True), None),
-        ("-5", None),
-        ("abc", None),
-        ("nan", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_read(value, expected):
-    assert parse_retry_after(value, 1_000_000) == expected
-
-
-@given(st.text() | st.integers().map(str) | st.datetimes().map(email.utils.format_datetime))
-def test_reading_retry_after_never_raises(value):
-    seconds = parse_retry_after(value, 1_000_000)
-    assert seconds is None or 0 <= seconds <= 3600
 
 
 def test_who_sends_after_the_end_keeps_no_connection(serve, sender):
