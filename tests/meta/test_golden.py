@@ -29,6 +29,15 @@ EXTINFO = [
     "USA/New York",
 ]
 
+CONTENTS = [
+    {"id": "sku-1", "quantity": 1, "item_price": 100},
+    {
+        "id": "sku-2",
+        "quantity": 1,
+        "item_price": 42.52,
+        "delivery_category": "home_delivery",
+    },
+]
 PURCHASE = {
     "event_name": "Purchase",
     "event_id": "order-1001",
@@ -57,15 +66,7 @@ PURCHASE = {
         "content_type": "product",
         "content_ids": ["sku-1", "sku-2"],
         "num_items": 2,
-        "contents": [
-            {"id": "sku-1", "quantity": 1, "item_price": 100},
-            {
-                "id": "sku-2",
-                "quantity": 1,
-                "item_price": 42.52,
-                "delivery_category": "home_delivery",
-            },
-        ],
+        "contents": CONTENTS,
     },
 }
 A = {
@@ -97,15 +98,7 @@ A = {
         "content_type": "product",
         "content_ids": ["sku-1", "sku-2"],
         "num_items": 2,
-        "contents": [
-            {"id": "sku-1", "quantity": 1, "item_price": 100},
-            {
-                "id": "sku-2",
-                "quantity": 1,
-                "item_price": 42.52,
-                "delivery_category": "home_delivery",
-            },
-        ],
+        "contents": CONTENTS,
     },
 }
 INSTALL = {
