@@ -60,6 +60,13 @@ class Reluctant(Server):
                 pass
 
 
+def times_out(sender, url, error, **more):
+    """Send in vain, until the time limit of the request."""
+    text, took = fails(sender, url, timeout=0.5, **more)
+    assert text == f"no answer from 127.0.0.1 for meta: {error}"
+    assert 0.4 < took < 10
+
+
 @pytest.mark.fault("C2")
 def test_a_server_that_hardly_reads_costs_the_time_limit(opened, sender):
     """The other side takes two kilobytes of a large request at a time.
@@ -68,9 +75,7 @@ def test_a_server_that_hardly_reads_costs_the_time_limit(opened, sender):
     """
     server = Reluctant(None)
     opened.callback(server.close)
-    text, took = fails(sender, server.url, timeout=0.5, body=b"x" * 30_000_000)
-    assert text == "no answer from 127.0.0.1 for meta: WriteTimeout"
-    assert 0.4 < took < 10
+    times_out(sender, server.url, "WriteTimeout", body=b"x" * 30_000_000)
 
 
 @pytest.mark.fault("C3")
@@ -85,9 +90,7 @@ def test_chunks_that_drip_end_at_the_time_limit(listen, sender):
         while not server.over.wait(0.05):
             connection.sendall(b"1\r\nx\r\n")
 
-    text, took = fails(sender, listen(handle).url, timeout=0.5)
-    assert text == "no answer from 127.0.0.1 for meta: ReadTimeout"
-    assert 0.4 < took < 10
+    times_out(sender, listen(handle).url, "ReadTimeout")
 
 
 @pytest.mark.fault("C2")
@@ -238,10 +241,7 @@ def test_an_answer_that_drips_ends_at_the_time_limit(listen, sender):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         drip(connection, server, b"x" * 100_000)
 
-    server = listen(handle)
-    text, took = fails(sender, server.url, timeout=0.5)
-    assert text == "no answer from 127.0.0.1 for meta: ReadTimeout"
-    assert 0.4 < took < 10
+    times_out(sender, listen(handle).url, "ReadTimeout")
 
 
 @pytest.mark.fault("C3")
