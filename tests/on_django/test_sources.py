@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
@@ -13,17 +12,8 @@ from django.test import AsyncClient, Client
 from django.urls import include, path
 
 from capi_plugins import hookimpl
+from tests.segment.api import BASIC, ORDER, SECRET, SEGMENT
 
-BASIC = "Basic " + base64.b64encode(b"web-key:").decode()
-SECRET = "a shared secret"
-SEGMENT = {"WRITE_KEYS": ["web-key"], "WEBHOOKS": {"segment": [SECRET]}}
-ORDER = {
-    "type": "track",
-    "event": "Order Completed",
-    "messageId": "m-1",
-    "userId": "u-1",
-    "properties": {"revenue": 25, "currency": "EUR"},
-}
 BROWSER = {
     "user-agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
     "origin": "http://testserver",

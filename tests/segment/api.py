@@ -24,6 +24,8 @@ ORDER = {
     "properties": {"revenue": 25, "currency": "EUR", "products": [{"product_id": "p"}]},
 }
 BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
+SECRET = "a shared secret"
+SEGMENT = {"WRITE_KEYS": [KEY], "WEBHOOKS": {"segment": [SECRET]}}
 PAGE = {
     "user-agent": BROWSER,
     "origin": "https://shop.example",

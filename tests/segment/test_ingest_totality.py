@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from capi_plugins.context import RequestContext
 from capi_plugins.receiving import respond
 from capi_plugins.sandbox import rules
-from tests.segment.api import KEY, Api
+from tests.segment.api import KEY, SECRET, Api
 from tests.segment.conftest import BROWSER
 from tests.segment.test_totality import EMAIL, LIKELY, MESSAGES, NOW, VALUES
 
-SECRET = "a shared secret"
 BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
 ORIGIN = "https://shop.example"
 QUICK = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
