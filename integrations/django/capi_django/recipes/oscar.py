@@ -36,7 +36,7 @@ def _worth(find: Find) -> Decimal:
     return Decimal(price) * int(find("form.quantity") or 1)
 
 
-def _checkout(find: Find) -> int | None:
+def _which_checkout(find: Find) -> int | None:
     """Find which checkout it is: the first line of the basket, which keeps its number.
 
     Who signs in on the way goes on with the basket that was saved for them, whose lines come
@@ -50,120 +50,146 @@ def _checkout(find: Find) -> int | None:
     return line.pk if line else None
 
 
+_BROWSING: list[dict[str, Any]] = [
+    {
+        "ON": "signal",
+        "SIGNAL": "oscar.apps.catalogue.signals.product_viewed",
+        "EVENT": "ViewContent",
+        "CUSTOM_DATA": {
+            # A product with variants has its prices on these.
+            "value": [
+                "product.stockrecords.first.price",
+                "product.children.first.stockrecords.first.price",
+            ],
+            "currency": [
+                "product.stockrecords.first.price_currency",
+                "product.children.first.stockrecords.first.price_currency",
+            ],
+            "content_ids": "product.id",
+            "content_name": "product.get_title",
+            "content_type": _PRODUCT,
+        },
+    },
+    {
+        "ON": "signal",
+        "SIGNAL": "oscar.apps.search.signals.user_search",
+        # The page asks without words too, and once more for every further page.
+        "WHEN": {"query": {"EMPTY": False}, "args.page": [{"EMPTY": True}, "1"]},
+        "EVENT": "Search",
+        "CUSTOM_DATA": {"search_string": "query"},
+    },
+    {
+        "ON": "signal",
+        "SIGNAL": "oscar.apps.basket.signals.basket_addition",
+        "EVENT": "AddToCart",
+        "CUSTOM_DATA": {
+            "value": _worth,
+            "currency": "sender.line.price_currency",
+            "content_name": "product.get_title",
+            "content_type": _PRODUCT,
+            "contents": [
+                {
+                    "id": "product.id",
+                    # The line has what was in the basket before as well.
+                    "quantity": "form.quantity",
+                    "item_price": [
+                        "sender.line.unit_price_incl_tax",
+                        "sender.line.unit_price_excl_tax",
+                    ],
+                }
+            ],
+        },
+    },
+]
 _START = {
     "ON": "signal",
     "SIGNAL": "oscar.apps.checkout.signals.start_checkout",
     "EVENT": "InitiateCheckout",
-    "EVENT_ID": _checkout,
+    "EVENT_ID": _which_checkout,
     "USER_DATA": {"email": ["email", "request.user.email"]},
     "CUSTOM_DATA": _BASKET,
 }
+_CHECKOUT: list[dict[str, Any]] = [
+    {**_START, "WHEN": {"email": {"EMPTY": False}}},
+    # A guest who has started it and signs in goes on with it, in whichever basket.
+    {
+        **_START,
+        "WHEN": {
+            "email": {"EMPTY": True},
+            "session.checkout_data.guest.email": {"EMPTY": True},
+        },
+    },
+    {
+        "ON": "signal",
+        "SIGNAL": "oscar.apps.checkout.signals.pre_payment",
+        "EVENT": "AddPaymentInfo",
+        "EVENT_ID": "request.basket.id",
+        "USER_DATA": {
+            "email": [
+                "request.user.email",
+                "view.checkout_session.get_guest_email",
+                # Where nobody is sent away to pay, the session is empty by the end.
+                "request.basket.order_set.first.email",
+            ]
+        },
+        "CUSTOM_DATA": _BASKET,
+    },
+]
+_NAMES_AND_PLACES = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "city": "line4",
+    "state": "state",
+    "zip": "postcode",
+    "country": "country_id",
+}
+_BUYER = {
+    "email": "order.email",
+    "phone": "order.shipping_address.phone_number.as_e164",
+    "external_id": "order.user_id",
+    **{
+        field: [f"order.billing_address.{column}", f"order.shipping_address.{column}"]
+        for field, column in _NAMES_AND_PLACES.items()
+    },
+}
+_ORDERS: list[dict[str, Any]] = [
+    {
+        "ON": "signal",
+        "SIGNAL": "oscar.apps.order.signals.order_placed",
+        "EVENT": "Purchase",
+        "EVENT_ID": "order.number",
+        "USER_DATA": _BUYER,
+        "CUSTOM_DATA": {
+            **_ORDER,
+            "num_items": "order.num_items",
+            "content_type": _PRODUCT,
+            "contents": {
+                "EACH": "order.lines.all",
+                "id": "item.product_id",
+                "quantity": "item.quantity",
+                "item_price": "item.unit_price_incl_tax",
+            },
+        },
+    },
+    {
+        "ON": "signal",
+        "SIGNAL": "oscar.apps.order.signals.order_status_changed",
+        "WHEN": {"new_status": ["Cancelled", "Canceled", "Refunded"]},
+        "EVENT": "OrderCancelled",
+        "EVENT_ID": "order.number",
+        "USER_DATA": _BUYER,
+        "CUSTOM_DATA": {**_ORDER, "status": "new_status"},
+    },
+]
 
 
 @hookimpl
 def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
     """Offer the triggers."""
     return [
-        {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.catalogue.signals.product_viewed",
-            "EVENT": "ViewContent",
-            "CUSTOM_DATA": {
-                # A product with variants has its prices on these.
-                "value": [
-                    "product.stockrecords.first.price",
-                    "product.children.first.stockrecords.first.price",
-                ],
-                "currency": [
-                    "product.stockrecords.first.price_currency",
-                    "product.children.first.stockrecords.first.price_currency",
-                ],
-                "content_ids": "product.id",
-                "content_name": "product.get_title",
-                "content_type": _PRODUCT,
-            },
-        },
-        {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.search.signals.user_search",
-            # The page asks without words too, and once more for every further page.
-            "WHEN": {"query": {"EMPTY": False}, "args.page": [{"EMPTY": True}, "1"]},
-            "EVENT": "Search",
-            "CUSTOM_DATA": {"search_string": "query"},
-        },
-        {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.basket.signals.basket_addition",
-            "EVENT": "AddToCart",
-            "CUSTOM_DATA": {
-                "value": _worth,
-                "currency": "sender.line.price_currency",
-                "content_name": "product.get_title",
-                "content_type": _PRODUCT,
-                "contents": [
-                    {
-                        "id": "product.id",
-                        # The line has what was in the basket before as well.
-                        "quantity": "form.quantity",
-                        "item_price": [
-                            "sender.line.unit_price_incl_tax",
-                            "sender.line.unit_price_excl_tax",
-                        ],
-                    }
-                ],
-            },
-        },
-        {**_START, "WHEN": {"email": {"EMPTY": False}}},
-        # A guest who has started it and signs in goes on with it, in whichever basket.
-        {
-            **_START,
-            "WHEN": {
-                "email": {"EMPTY": True},
-                "session.checkout_data.guest.email": {"EMPTY": True},
-            },
-        },
-        {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.checkout.signals.pre_payment",
-            "EVENT": "AddPaymentInfo",
-            "EVENT_ID": "request.basket.id",
-            "USER_DATA": {
-                "email": [
-                    "request.user.email",
-                    "view.checkout_session.get_guest_email",
-                    # Where nobody is sent away to pay, the session is empty by the end.
-                    "request.basket.order_set.first.email",
-                ]
-            },
-            "CUSTOM_DATA": _BASKET,
-        },
-        {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.order.signals.order_placed",
-            "EVENT": "Purchase",
-            "EVENT_ID": "order.number",
-            "USER_DATA": _buyer(),
-            "CUSTOM_DATA": {
-                **_ORDER,
-                "num_items": "order.num_items",
-                "content_type": _PRODUCT,
-                "contents": {
-                    "EACH": "order.lines.all",
-                    "id": "item.product_id",
-                    "quantity": "item.quantity",
-                    "item_price": "item.unit_price_incl_tax",
-                },
-            },
-        },
-        {
-            "ON": "signal",
-            "SIGNAL": "oscar.apps.order.signals.order_status_changed",
-            "WHEN": {"new_status": ["Cancelled", "Canceled", "Refunded"]},
-            "EVENT": "OrderCancelled",
-            "EVENT_ID": "order.number",
-            "USER_DATA": _buyer(),
-            "CUSTOM_DATA": {**_ORDER, "status": "new_status"},
-        },
+        *_BROWSING,
+        *_CHECKOUT,
+        *_ORDERS,
         {
             "ON": "signal",
             "SIGNAL": "oscar.apps.customer.signals.user_registered",
@@ -173,23 +199,3 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
             "CUSTOM_DATA": {"status": {"VALUE": "completed"}},
         },
     ]
-
-
-def _buyer() -> dict[str, Any]:
-    columns = {
-        "first_name": "first_name",
-        "last_name": "last_name",
-        "city": "line4",
-        "state": "state",
-        "zip": "postcode",
-        "country": "country_id",
-    }
-    return {
-        "email": "order.email",
-        "phone": "order.shipping_address.phone_number.as_e164",
-        "external_id": "order.user_id",
-        **{
-            field: [f"order.billing_address.{column}", f"order.shipping_address.{column}"]
-            for field, column in columns.items()
-        },
-    }
