@@ -14,7 +14,7 @@ from capi_plugins._paths import NOWHERE, Lookup, parse_lookup, resolve
 from capi_plugins.context import FinishedRequest
 from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
-from capi_plugins.settings import Section, Settings, suggest
+from capi_plugins.settings import Section, Settings
 
 Offer = Callable[[], Mapping[str, Any]]
 KINDS = ("signal", "model", "request")
@@ -263,8 +263,8 @@ def parse_trigger(
         event_id=None if key is None else parse_lookup(key, section.at("EVENT_ID"), problems),
         context=None if context is None else parse_lookup(context, section.at("CONTEXT"), problems),
         fields=fields,
-        user_data=_lookups(section, "USER_DATA", _USER_FIELDS),
-        custom_data=_lookups(section, "CUSTOM_DATA", None),
+        user_data=section.named("USER_DATA", _USER_FIELDS, parse_lookup),
+        custom_data=section.named("CUSTOM_DATA", None, parse_lookup),
         when=_conditions(section),
         enabled=section.take("ENABLED", bool, default=True),
         clock=clock,
@@ -286,19 +286,8 @@ def parse_user_data(settings: Settings, problems: list[str]) -> dict[str, Lookup
         Lookups whose paths start at ``user``.
     """
     rooted = settings.user_paths("user")
-    return _lookups(Section("CAPI", {"USER_DATA": rooted}, problems), "USER_DATA", _USER_FIELDS)
-
-
-def _lookups(section: Section, key: str, known: frozenset[str] | None) -> dict[str, Lookup]:
-    data = section.take(key, Mapping, {})
-    found = {}
-    for name, value in data.items():
-        path = f"{section.at(key)}[{name!r}]"
-        if known is not None and name not in known:
-            section.problems.append(f"{path} is not a field; {suggest(str(name), known).lower()}")
-            continue
-        found[str(name)] = parse_lookup(value, path, section.problems)
-    return found
+    section = Section("CAPI", {"USER_DATA": rooted}, problems)
+    return section.named("USER_DATA", _USER_FIELDS, parse_lookup)
 
 
 def _conditions(section: Section) -> dict[str, Any]:

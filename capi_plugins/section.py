@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+T = TypeVar("T")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -79,6 +80,25 @@ class Section:
                 kind = type(item).__name__
                 self.problems.append(f"{self.at(key)}[{number}] must be a string, not {kind}")
         return [item for item in items if isinstance(item, str)]
+
+    def named(
+        self, key: str, known: Collection[str] | None, read: Callable[[Any, str, list[str]], T]
+    ) -> dict[str, T]:
+        """Return what the values of a mapping say, by the names of fields; others are reported.
+
+        Args:
+            key: Upper case, as written in the settings.
+            known: The fields there are; None: any.
+            read: Reads a value: as written, its path, and where sentences about mistakes go.
+        """
+        found = {}
+        for name, value in self.take(key, Mapping, _EMPTY).items():
+            path = f"{self.at(key)}[{name!r}]"
+            if known is not None and name not in known:
+                self.problems.append(f"{path} is not a field; {suggest(str(name), known).lower()}")
+                continue
+            found[str(name)] = read(value, path, self.problems)
+        return found
 
     def done(self) -> None:
         """Report the keys nobody asked for."""

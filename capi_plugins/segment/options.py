@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from capi_plugins.events import UserData
-from capi_plugins.section import Section, suggest
+from capi_plugins.section import Section
 from capi_plugins.segment.ingest_options import IngestOptions, read_ingest_options
 from capi_plugins.segment.spec import INTEGRATIONS, fold
 
@@ -218,21 +218,8 @@ def _mapping(section: Section, read_path: ReadPath) -> EventMapping:
             for name in _PLACE
             if (path := section.take(name, _PATH)) is not None
         },
-        user_data=_finders(section, "USER_DATA", _USER_FIELDS, read_path),
-        custom_data=_finders(section, "CUSTOM_DATA", None, read_path),
+        user_data=section.named("USER_DATA", _USER_FIELDS, read_path),
+        custom_data=section.named("CUSTOM_DATA", None, read_path),
     )
     section.done()
     return mapped
-
-
-def _finders(
-    section: Section, key: str, known: frozenset[str] | None, read_path: ReadPath
-) -> dict[str, Finder]:
-    found = {}
-    for name, value in section.take(key, Mapping, _EMPTY).items():
-        path = f"{section.at(key)}[{name!r}]"
-        if known is not None and name not in known:
-            section.problems.append(f"{path} is not a field; {suggest(str(name), known).lower()}")
-            continue
-        found[str(name)] = read_path(value, path, section.problems)
-    return found
