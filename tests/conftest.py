@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests import waiting
 
 # What a shop does in production is what is tried here; every server is on this machine.
 os.environ["CAPI_SENDING"] = "on"
@@ -22,6 +24,12 @@ CHROMIUM = "/usr/bin/chromium"
 # depend on chance, so a CI run tries the same examples every time.
 settings.register_profile("capi", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("capi")
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Ask again until the answer is true, and return it."""
+    return waiting.until
 
 
 # For one module and no longer: as long as it is there, an event loop runs in this thread.

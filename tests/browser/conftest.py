@@ -151,16 +151,3 @@ def page(browser: Any, pixel: Pixel) -> Iterator[Any]:
     context = browser.new_context(user_agent=agent, locale="en")
     yield context.new_page()
     context.close()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    import time
-
-    def until(question: Callable[[], object], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not question():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
-
-    return until

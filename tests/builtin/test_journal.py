@@ -15,6 +15,7 @@ from capi_plugins import ConfigurationError, RequestContext, configure
 from capi_plugins.builtin.journal_writer import MOST_WAITING, BackgroundWriter
 from capi_plugins.journal import KEPT_DAYS, FolderJournal, redacted, redacted_path
 from tests.core.paper import Post, paper_client
+from tests.waiting import until
 
 EMAIL = "b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72"
 
@@ -227,13 +228,6 @@ def test_a_relative_folder_is_refused():
 
 
 # ------------------------------------------------------------------ in the background
-
-
-def until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_what_happens_is_written_while_the_process_goes_on(journaled, folder):

@@ -138,16 +138,3 @@ def lead() -> Callable[..., None]:
             client.capture(Event.from_dict({**event, "user_data": data}, now=time.time()))
 
     return lead
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Ask again until the answer is true."""
-
-    def until(question: Callable[[], object], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not question():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.005)
-
-    return until

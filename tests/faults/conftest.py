@@ -23,7 +23,7 @@ from tests.on_django.conftest import (  # noqa: F401 - fixtures
     tables,
     view,
 )
-from tests.outbox.conftest import open_outbox, others, path, until  # noqa: F401 - fixtures
+from tests.outbox.conftest import open_outbox, others, path  # noqa: F401 - fixtures
 
 
 def pytest_addoption(parser):

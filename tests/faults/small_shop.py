@@ -6,6 +6,7 @@ import collections
 import time
 
 from capi_plugins import Event, configure
+from tests import waiting
 
 LIMIT = 30.0
 
@@ -71,8 +72,4 @@ def accepted(sandbox):
 
 def until(question, seconds=LIMIT):
     """Ask again until the answer is true; return it."""
-    deadline = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-    return answer
+    return waiting.until(question, seconds)

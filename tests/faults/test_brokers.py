@@ -17,7 +17,6 @@ from tests.on_celery.conftest import (  # noqa: F401
     lead,
     queue,
     settings,
-    until,
     web,
     worker,
 )

@@ -160,16 +160,3 @@ def lead() -> Callable[..., float]:
         return longest
 
     return lead
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Ask again until the answer is true."""
-
-    def until(question: Callable[[], object], seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while not question():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.01)
-
-    return until

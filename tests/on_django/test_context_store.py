@@ -24,6 +24,7 @@ from capi_plugins.sandbox import Sandbox
 from tests.on_django import databases, test_servers
 from tests.on_django.conftest import PROJECT
 from tests.outbox import test_context_stores as suite
+from tests.waiting import until
 
 PAID = {
     "ON": "model",
@@ -287,11 +288,7 @@ def test_over_http_the_purchase_is_the_shoppers_and_never_a_refusers(served, way
         assert status == 302
     # The refuser's first: what comes of it would be there by the time the other one is.
     WAYS[way](port, environ, [refused, agreed])
-    deadline = time.monotonic() + 30
-    while not of(sandbox, agreed):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    (purchase,) = of(sandbox, agreed)
+    (purchase,) = until(lambda: of(sandbox, agreed), 30)
     assert of(sandbox, refused) == []
     assert purchase["action_source"] == "website"
     assert purchase["event_source_url"] == "http://shop.example/orders/place/"

@@ -26,6 +26,7 @@ from tests.on_django.database_shop import (
     relay,
     take,
 )
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -91,10 +92,7 @@ def test_leases_are_prolonged_while_a_batch_is_on_its_way(shop):
     outbox = relay(shop.alias, lease=0.3)
     batch = take(outbox)
     first = shop.rows[0].leased_until
-    deadline = time.monotonic() + 20
-    while shop.rows[0].leased_until == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: shop.rows[0].leased_until != first)
     outbox.delivered(batch)
     assert shop.rows == []
     outbox.close()
@@ -125,14 +123,9 @@ def test_the_lease_of_what_cannot_be_written_down_is_prolonged(shop, monkeypatch
     monkeypatch.setattr(Rows, "remove", lambda *given: remove(*given) if back.is_set() else fails())
     outbox.delivered(take(outbox))
     first = shop.rows[0].leased_until
-    deadline = time.monotonic() + 20
-    while shop.rows[0].leased_until == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: shop.rows[0].leased_until != first)
     back.set()
-    while shop.rows:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not shop.rows)
     outbox.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 
 import pytest
 from capi_django.models import DestinationStanding
@@ -20,19 +19,6 @@ globals().update(
         or (name.startswith("test_") and "path" not in inspect.signature(test).parameters)
     }
 )
-
-
-@pytest.fixture
-def until():
-    """Ask again until the answer is true."""
-
-    def until(question, seconds=60):
-        deadline = time.monotonic() + seconds
-        while not question():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.01)
-
-    return until
 
 
 @pytest.fixture

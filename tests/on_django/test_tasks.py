@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import django
 import pytest
@@ -138,17 +137,6 @@ def migrated(project):
     done = project.manage("migrate", "-v", "0")
     assert done.returncode == 0, done.stderr
     return project
-
-
-@pytest.fixture
-def until():
-    def until(question, seconds=30):
-        deadline = time.monotonic() + seconds
-        while not question():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
-
-    return until
 
 
 def ids(sandbox):

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
@@ -19,6 +18,7 @@ from werkzeug.local import LocalProxy
 
 from capi_plugins.sandbox import Sandbox
 from tests.on_flask.test_servers import BUYER, GUNICORN, SHOP, Visitor, serving
+from tests.waiting import until
 
 for needed in ("flask_login", "flask_sqlalchemy", "flask_wtf", "gunicorn"):
     pytest.importorskip(needed)
@@ -119,11 +119,7 @@ def test_over_http_the_purchase_is_the_shoppers_and_never_a_refusers(served, way
     url, sandbox, environ = served
     refused, agreed = buys(url, "refuse"), buys(url, "accept")
     way(url, environ, [refused, agreed])
-    deadline = time.monotonic() + 30
-    while not of(sandbox, agreed):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    (purchase,) = of(sandbox, agreed)
+    (purchase,) = until(lambda: of(sandbox, agreed), 30)
     assert of(sandbox, refused) == []
     assert purchase["action_source"] == "website"
     assert purchase["event_source_url"] == f"{url}/checkout/"

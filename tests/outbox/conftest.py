@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,20 +41,6 @@ def others(path: Path) -> Iterator[Callable[..., OtherProcess]]:
     for process in made:
         with process:
             pass
-
-
-@pytest.fixture
-def until() -> Callable[..., Any]:
-    """Ask again until the answer is true."""
-
-    def until(question: Callable[[], Any], seconds: float = 60) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (answer := question()):
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.005)
-        return answer
-
-    return until
 
 
 @pytest.fixture(params=OUTBOXES)

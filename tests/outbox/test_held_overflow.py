@@ -13,6 +13,7 @@ from capi_plugins.outbox.sqlite import SqliteOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
 from capi_plugins.outbox.sqlite_held_overflow import MOST_WAITING
 from tests.outbox.test_held_stores import HASH, ONE, numbered
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -61,13 +62,6 @@ def found(outbox):
             assert error.passing and time.monotonic() < deadline
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_what_a_busy_file_does_not_take_is_found_and_soon_in_the_file(path, outbox, busy):
     with busy():
         began = time.monotonic()
@@ -75,7 +69,7 @@ def test_what_a_busy_file_does_not_take_is_found_and_soon_in_the_file(path, outb
         assert time.monotonic() - began < 10
         assert found(outbox) == ["Purchase.1", "Purchase.2"]
         assert in_file(path) == []
-    wait_for(lambda: len(in_file(path)) == 2)
+    until(lambda: len(in_file(path)) == 2)
     assert found(outbox) == ["Purchase.1", "Purchase.2"]
 
 
@@ -94,7 +88,7 @@ def test_what_is_let_go_or_forgotten_meanwhile_does_not_come_back(path, outbox, 
         outbox.held.remove([other.key])
         with contextlib.suppress(Unavailable):
             outbox.held.forget([HASH])
-    wait_for(lambda: in_file(path))
+    until(lambda: in_file(path))
     outbox.close()
     assert [each.event_id for each in in_file(path)] == ["Purchase.3"]
 
@@ -104,7 +98,7 @@ def test_what_a_busy_file_does_not_remove_is_not_found_and_soon_gone(path, outbo
     with busy():
         outbox.held.remove([ONE.key])
         assert found(outbox) == ["Purchase.2"]
-    wait_for(lambda: len(in_file(path)) == 1)
+    until(lambda: len(in_file(path)) == 1)
     assert [each.event_id for each in in_file(path)] == ["Purchase.2"]
 
 
