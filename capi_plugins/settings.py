@@ -264,7 +264,7 @@ def _consent(top: Section, *, required: bool) -> ConsentSettings:
 def _exclude(top: Section) -> ExcludeSettings:
     section = Section(top.at("EXCLUDE"), top.take("EXCLUDE", Mapping), top.problems)
     lower = {str(key).lower(): key for key in section.data}
-    # DESIGN writes these keys in lower case; both spellings are taken, so none is silently ignored.
+    # Lower case is what the documentation writes here; both are taken, so none is silently ignored.
     section.data = {name: section.data[key] for name, key in lower.items()}
     patterns = []
     for number, text in enumerate(section.strings("paths")):

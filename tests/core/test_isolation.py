@@ -1,4 +1,4 @@
-"""What happens to the others when one implementation of a hook raises: DESIGN's failure column."""
+"""What happens to the others when one implementation of a hook raises, as docs/hooks.md says."""
 
 from __future__ import annotations
 
