@@ -102,7 +102,7 @@ class Fault:
         return attrs.evolve(made, content_type=media) if media else made
 
     @classmethod
-    def error(  # noqa: D417 - the rest is in the envelope
+    def error(
         cls,
         code: int,
         subcode: int | None = None,
@@ -120,6 +120,8 @@ class Fault:
             code: ``error.code``.
             subcode: ``error.error_subcode``.
             status: HTTP status.
+            message: ``error.message``; None: one that says that it was injected.
+            type: ``error.type``.
             transient: ``error.is_transient``; None leaves it out.
             headers: Further headers, such as ``Retry-After``.
             times: To how many requests; None until removed.
