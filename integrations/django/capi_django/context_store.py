@@ -11,6 +11,7 @@ from django.db import connections
 from django.db.models import ForeignKey, Model, QuerySet
 
 from capi_django.models import ShopperContext as Entry
+from capi_django.removing import remove, remove_part
 from capi_django.statements import connected
 from capi_plugins.context_store import MOST_KEPT, Row, ShopperContext
 
@@ -43,7 +44,7 @@ class DatabaseContextStore:
         text = context.to_json()
         with connected(self._alias):
             if add:
-                self._entries.filter(pk__in=add, at__lt=oldest)._raw_delete(self._alias)
+                remove(self._entries.filter(pk__in=add, at__lt=oldest))
                 self._entries.bulk_create(_rows(add, context.at, text), ignore_conflicts=True)
             if replace:
                 named = connections[self._alias].features.supports_update_conflicts_with_target
@@ -55,8 +56,8 @@ class DatabaseContextStore:
                 )
             if time.monotonic() >= self._prune_from:
                 self._prune_from = time.monotonic() + _PRUNE_SECONDS
-                self._remove(self._entries.filter(at__lt=oldest).order_by("at")[:_CHUNK])
-                self._remove(self._entries.order_by("-at")[self._most : self._most + _CHUNK])
+                remove_part(self._entries.filter(at__lt=oldest).order_by("at")[:_CHUNK])
+                remove_part(self._entries.order_by("-at")[self._most : self._most + _CHUNK])
 
     def find(self, keys: Collection[str]) -> Mapping[str, ShopperContext]:
         """Return what is kept; see ``ContextStore.find``."""
@@ -67,20 +68,11 @@ class DatabaseContextStore:
     def forget(self, people: Collection[str]) -> int:
         """Erase people; see ``ContextStore.forget``."""
         with connected(self._alias):
-            return sum(
-                self._entries.filter(context__contains=f'"{one}"')._raw_delete(self._alias) or 0
-                for one in people
-            )
+            return sum(remove(self._entries.filter(context__contains=f'"{one}"')) for one in people)
 
     @property
     def _entries(self) -> QuerySet[Entry]:
         return Entry.objects.using(self._alias)
-
-    def _remove(self, rows: QuerySet[Entry]) -> None:
-        # In two steps: MySQL has no LIMIT in a subquery.
-        keys = list(rows.values_list("pk", flat=True))
-        if keys:
-            self._entries.filter(pk__in=keys)._raw_delete(self._alias)
 
 
 def identify(value: object) -> Row | None:

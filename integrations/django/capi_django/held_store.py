@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from capi_django.models import HeldEvent as Entry
+from capi_django.removing import remove
 from capi_django.statements import connected
 from capi_plugins.held_store import MOST_HELD, HeldEvent, room_for
 
@@ -60,7 +61,7 @@ class DatabaseHeldStore:
     def remove(self, keys: Collection[str]) -> None:
         """Remove events; see ``HeldStore.remove``."""
         with connected(self._alias):
-            self._entries.filter(pk__in=sorted(keys))._raw_delete(self._alias)
+            remove(self._entries.filter(pk__in=sorted(keys)))
 
     def prune(self, now: float) -> Sequence[HeldEvent]:
         """Remove what is over or too much; see ``HeldStore.prune``."""
@@ -71,17 +72,13 @@ class DatabaseHeldStore:
             gone += _events(waiting[self._most : self._most + _CHUNK])
             if gone:
                 keys = sorted(event.key for event in gone)
-                self._entries.filter(pk__in=keys)._raw_delete(self._alias)
+                remove(self._entries.filter(pk__in=keys))
         return gone
 
     def forget(self, needles: Collection[str]) -> int:
         """Erase people; see ``HeldStore.forget``."""
         with connected(self._alias):
-            return sum(
-                self._entries.filter(event__contains=one)._raw_delete(self._alias) or 0
-                for one in needles
-                if one
-            )
+            return sum(remove(self._entries.filter(event__contains=one)) for one in needles if one)
 
     @property
     def _entries(self) -> QuerySet[Entry]:

@@ -12,6 +12,7 @@ from django.db import connections
 from django.db.models import F, QuerySet, Sum
 
 from capi_django.models import JournalChunk
+from capi_django.removing import remove
 from capi_django.statements import connected
 from capi_plugins.journal import (
     KEPT_DAYS,
@@ -88,7 +89,7 @@ class DatabaseJournal:
         Args:
             now: Seconds since the epoch.
         """
-        self._chunks.filter(at__lt=now - KEPT_DAYS * 86_400)._raw_delete(self._alias)
+        remove(self._chunks.filter(at__lt=now - KEPT_DAYS * 86_400))
         for browsing in (False, True):
             series = self._chunks.filter(browsing=browsing)
             size = series.aggregate(size=Sum(F("size") + _ROW_BYTES))["size"] or 0
@@ -102,7 +103,7 @@ class DatabaseJournal:
                         excess -= bytes_ + _ROW_BYTES
                 if not gone:
                     break
-                self._chunks.filter(pk__in=gone)._raw_delete(self._alias)
+                remove(self._chunks.filter(pk__in=gone))
 
     def _rows(self) -> Iterator[JournalChunk]:
         # Not by a cursor of the server: poolers such as pgbouncer do not keep those.

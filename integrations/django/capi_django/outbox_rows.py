@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 from capi_django.functions import DatabaseClock, holds
 from capi_django.inserting import Insert
 from capi_django.models import DeadLetter, SeenEvent, WaitingDelivery
+from capi_django.removing import remove, remove_part
 from capi_plugins.outbox import base
 from capi_plugins.outbox.base import Delivery
 
@@ -135,7 +136,7 @@ class Rows:
     def remove(self, keys: Collection[int], owners: Collection[str]) -> None:
         """Remove rows that some owners own."""
         for chunk in _chunks(keys):
-            _remove(self.waiting.filter(pk__in=chunk, owner__in=owners))
+            remove(self.waiting.filter(pk__in=chunk, owner__in=owners))
 
     # ------------------------------------------------------------------ out
 
@@ -230,7 +231,7 @@ class Rows:
                         for row in mine.order_by("id")
                     ]
                 )
-                _remove(mine)
+                remove(mine)
 
     def next_due(
         self, destination: str, owners: Collection[str]
@@ -252,7 +253,7 @@ class Rows:
         for key in keys:
             with transaction.atomic(using=self.alias):
                 letter = self.letters.filter(pk=key).first()
-                if letter is not None and _remove(self.letters.filter(pk=key)):
+                if letter is not None and remove(self.letters.filter(pk=key)):
                     again = attrs.evolve(delivery(letter), attempts=0)
                     self.insert([again], now, admitted=True)
                     count += 1
@@ -260,7 +261,7 @@ class Rows:
 
     def drop(self, keys: Collection[int]) -> int:
         """Remove dead letters."""
-        return sum(_remove(self.letters.filter(pk__in=chunk)) for chunk in _chunks(keys))
+        return sum(remove(self.letters.filter(pk__in=chunk)) for chunk in _chunks(keys))
 
     def forget(self, needles: Iterable[str], destination: str | None) -> list[Delivery]:
         """Remove what holds one of some texts, and goes to a destination if one is named."""
@@ -271,7 +272,7 @@ class Rows:
             for table in tables:
                 rows = list(table.filter(holds(needle.encode(), self.alias), **only))
                 for keys in _chunks([row.pk for row in rows]):
-                    _remove(table.filter(pk__in=keys))
+                    remove(table.filter(pk__in=keys))
                 gone += [delivery(row) for row in rows]
         return gone
 
@@ -284,9 +285,9 @@ class Rows:
 
     def prune(self, now: float) -> None:
         """Remove what is too old, in parts, so that nobody waits long."""
-        _prune(self.seen.filter(at__lt=now - _REMEMBER_SECONDS))
-        _prune(self.letters.filter(died_at__lt=now - self._retention))
-        _prune(self.letters.order_by("-died_at", "-id")[_DEAD_MOST : _DEAD_MOST + _CHUNK])
+        remove_part(self.seen.filter(at__lt=now - _REMEMBER_SECONDS)[:_CHUNK])
+        remove_part(self.letters.filter(died_at__lt=now - self._retention)[:_CHUNK])
+        remove_part(self.letters.order_by("-died_at", "-id")[_DEAD_MOST : _DEAD_MOST + _CHUNK])
 
 
 def identity(item: Delivery) -> str:
@@ -354,19 +355,6 @@ def _chunks(items: Iterable[_Row]) -> Iterator[list[_Row]]:
     every = list(items)
     for start in range(0, len(every), _CHUNK):
         yield every[start : start + _CHUNK]
-
-
-def _prune(rows: QuerySet[Any]) -> None:
-    # In two steps: MySQL has no LIMIT in a subquery.
-    keys = list(rows.values_list("pk", flat=True)[:_CHUNK])
-    if keys:
-        _remove(rows.model.objects.using(rows.db).filter(pk__in=keys))
-
-
-def _remove(rows: QuerySet[Any]) -> int:
-    # Not delete(): with a receiver of post_delete in the host it would load and announce each row.
-    remove: Callable[[str], int | None] = rows._raw_delete
-    return remove(rows.db) or 0
 
 
 def first_of_each(
