@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -127,6 +129,16 @@ def shop(
     yield shop
     for client in made:
         client.close(0)
+
+
+@pytest.fixture
+def file_of_another_program(tmp_path: Path) -> None:
+    """A database that is not ours, where the outbox of ``shop`` is to be."""
+    (tmp_path / "box").mkdir(mode=0o700)
+    path = tmp_path / "box" / "outbox.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as another:
+        another.execute("CREATE TABLE theirs (x)")
+    path.chmod(0o600)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
 import sys
@@ -161,13 +160,8 @@ def test_what_was_just_put_is_nothing_to_warn_of(shop, tmp_path, problems):
     assert problems(status=0) == []
 
 
-def test_an_outbox_that_cannot_be_used_is_an_error(shop, tmp_path, problems):
+def test_an_outbox_that_cannot_be_used_is_an_error(shop, file_of_another_program, problems):
     shop()
-    (tmp_path / "box").mkdir(mode=0o700)
-    path = tmp_path / "box" / "outbox.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as another:
-        another.execute("CREATE TABLE theirs (x)")
-    path.chmod(0o600)
     ((level, text, hint),) = problems(status=1)
     assert level == "error"
     assert text.startswith("outbox 'sqlite:///")

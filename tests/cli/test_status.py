@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import time
 
 import attrs
@@ -90,13 +88,8 @@ def test_dead_letters_are_counted_and_are_no_alarm(capi, shop, lead, sandbox, re
     assert b"WARN  1 dead letters" in capi("--config", "capi.toml", "status").stdout
 
 
-def test_an_outbox_that_cannot_be_used_is_told(shop, tmp_path, report):
+def test_an_outbox_that_cannot_be_used_is_told(shop, file_of_another_program, report):
     shop()
-    (tmp_path / "box").mkdir(mode=0o700)
-    path = tmp_path / "box" / "outbox.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as another:
-        another.execute("CREATE TABLE theirs (x)")
-    path.chmod(0o600)
     found = report(healthy=False)
     assert found["problem"].startswith("it belongs to another program")
     assert found["sender"] == "unknown"
