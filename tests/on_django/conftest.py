@@ -93,6 +93,13 @@ def configure(settings) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def protected_forms(settings) -> None:
+    """Django's protection of forms, around our middleware."""
+    *others, ours = settings.MIDDLEWARE
+    settings.MIDDLEWARE = [*others, "django.middleware.csrf.CsrfViewMiddleware", ours]
+
+
+@pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recorder = Recorder()
 

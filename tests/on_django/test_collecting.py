@@ -34,13 +34,8 @@ urlpatterns = [
 
 
 @pytest.fixture(autouse=True)
-def mounted(settings, configure):
+def mounted(settings, configure, protected_forms):
     settings.ROOT_URLCONF = __name__
-    settings.MIDDLEWARE = [
-        *settings.MIDDLEWARE[:-1],
-        "django.middleware.csrf.CsrfViewMiddleware",
-        settings.MIDDLEWARE[-1],
-    ]
     configure(BROWSER={"COLLECT": True, "PIXEL": True}, TRUSTED_PROXIES=1)
 
 

@@ -24,13 +24,8 @@ urlpatterns = [path("capi/", include("capi_django.urls"))]
 
 
 @pytest.fixture(autouse=True)
-def mounted(settings, configure):
+def mounted(settings, configure, protected_forms):
     settings.ROOT_URLCONF = __name__
-    settings.MIDDLEWARE = [
-        *settings.MIDDLEWARE[:-1],
-        "django.middleware.csrf.CsrfViewMiddleware",
-        settings.MIDDLEWARE[-1],
-    ]
     configure(SEGMENT=SEGMENT)
 
 
