@@ -1,16 +1,83 @@
-"""Finding plugins: what settings name, and what is installed."""
+"""Finding plugins: what settings name, what is installed, and which of these are loaded."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from capi_plugins.exceptions import PluginError
 from capi_plugins.hookspecs import PROJECT
+from capi_plugins.settings import Settings, suggest
 
 
-def from_settings(item: object, path: str) -> tuple[str, object]:
+class Found(NamedTuple):
+    """A plugin that was found.
+
+    Attributes:
+        name: Its name.
+        plugin: A module or an object.
+        source: ``settings``, ``installed`` or ``built-in``.
+        version: Version of its distribution, where there is one.
+    """
+
+    name: str
+    plugin: object
+    source: str
+    version: str | None = None
+
+
+def find(settings: Settings, builtins: Mapping[str, object]) -> list[Found]:
+    """Find the plugins to be loaded, each once and under a name of its own, in their order.
+
+    Args:
+        settings: What to load.
+        builtins: The built-in plugins, by name, in order.
+
+    Raises:
+        PluginError: One cannot be imported, two have one name that nobody chose, or a name that is
+            disabled is none.
+    """
+    every = [
+        Found(*_from_settings(item, f"CAPI['PLUGINS'][{number}]"), "settings")
+        for number, item in enumerate(settings.plugins)
+    ]
+    if settings.autoload:
+        every += _installed(settings.disabled_plugins)
+    every += [Found(name, plugin, "built-in") for name, plugin in builtins.items()]
+    _check_disabled(settings.disabled_plugins, every)
+    found: dict[str, Found] = {}
+    for each in every:
+        name = each.name
+        if name in settings.disabled_plugins:
+            continue
+        if any(each.plugin is other.plugin for other in found.values()):
+            continue
+        if name in found:
+            if each.source != "settings":
+                raise PluginError(
+                    f"two plugins are called {name!r} ({found[name].source} and {each.source}): "
+                    "rename one"
+                )
+            # Objects are called by their class, and two of one class are two plugins.
+            name = f"{name}#{len(found) + 1}"
+        found[name] = each._replace(name=name)
+    return list(found.values())
+
+
+def _check_disabled(disabled: frozenset[str], found: Sequence[Found]) -> None:
+    names = {each.name for each in found}
+    unknown = disabled - names - {entry.name for entry in _entry_points()}
+    if unknown:
+        name = min(unknown)
+        raise PluginError(
+            f"CAPI['DISABLED_PLUGINS'] names {name!r}, which is not a plugin; "
+            f"{suggest(name, (names | disabled) - unknown)}"
+        )
+
+
+def _from_settings(item: object, path: str) -> tuple[str, object]:
     """Find what one entry of ``PLUGINS`` names.
 
     Args:
@@ -44,21 +111,16 @@ def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
     return importlib.metadata.entry_points(group=PROJECT)
 
 
-def entry_point_names() -> set[str]:
-    """Names of all installed plugins."""
-    return {entry.name for entry in _entry_points()}
-
-
-def installed(disabled: frozenset[str]) -> list[tuple[str, object, str, str | None]]:
+def _installed(disabled: frozenset[str]) -> list[Found]:
     """Load the installed plugins by name.
 
-    Returns:
-        For each its name, the plugin, where it comes from, and its version.
+    Args:
+        disabled: Names of those that are not loaded.
 
     Raises:
         PluginError: One cannot be imported.
     """
-    found: list[tuple[str, object, str, str | None]] = []
+    found: list[Found] = []
     for entry in sorted(_entry_points(), key=lambda entry: entry.name):
         if entry.name in disabled:
             continue
@@ -69,5 +131,6 @@ def installed(disabled: frozenset[str]) -> list[tuple[str, object, str, str | No
                 f"installed plugin {entry.name!r} ({entry.value}) cannot be imported: {error}; "
                 f"repair or uninstall it, or add it to CAPI['DISABLED_PLUGINS']"
             ) from error
-        found.append((entry.name, plugin, "installed", entry.dist.version if entry.dist else None))
+        version = entry.dist.version if entry.dist else None
+        found.append(Found(entry.name, plugin, "installed", version))
     return found

@@ -15,7 +15,7 @@ import attrs
 import pluggy
 
 from capi_plugins import hookspecs
-from capi_plugins._discovery import entry_point_names, from_settings, installed
+from capi_plugins._discovery import find
 from capi_plugins._implementation import Exited, Implementation, check, choice
 from capi_plugins._place import place
 from capi_plugins.consent import Consent, Decision, strictest
@@ -24,7 +24,7 @@ from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.events import Event
 from capi_plugins.exceptions import ConfigurationError, DropEvent, PluginError, TransportError
 from capi_plugins.leaving import is_failure
-from capi_plugins.settings import Settings, suggest
+from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source
 
 _log = logging.getLogger("capi_plugins.plugins")
@@ -77,38 +77,8 @@ class Plugins:
         self._compiled = {hook: self._compile(hook) for hook in _PER_EVENT}
 
     def _load(self, settings: Settings, builtins: Mapping[str, object]) -> None:
-        wanted: list[tuple[str, object, str, str | None]] = []
-        for number, item in enumerate(settings.plugins):
-            name, plugin = from_settings(item, f"CAPI['PLUGINS'][{number}]")
-            wanted.append((name, plugin, "settings", None))
-        if settings.autoload:
-            wanted.extend(installed(settings.disabled_plugins))
-        wanted.extend((name, plugin, "built-in", None) for name, plugin in builtins.items())
-        known = {name for name, *_ in wanted} | set(settings.disabled_plugins)
-        unknown = settings.disabled_plugins - {name for name, *_ in wanted} - entry_point_names()
-        if unknown:
-            name = min(unknown)
-            raise PluginError(
-                f"CAPI['DISABLED_PLUGINS'] names {name!r}, which is not a plugin; "
-                f"{suggest(name, known - unknown)}"
-            )
         # pluggy calls the last registered first.
-        seen: list[object] = []
-        chosen = []
-        names: dict[str, str] = {}
-        for name, plugin, source, version in wanted:
-            if name in settings.disabled_plugins or any(plugin is s for s in seen):
-                continue
-            if name in names and source != "settings":
-                raise PluginError(
-                    f"two plugins are called {name!r} ({names[name]} and {source}): rename one"
-                )
-            # Objects are called by their class, and two of one class are two plugins.
-            unique = f"{name}#{len(names) + 1}" if name in names else name
-            names[unique] = source
-            seen.append(plugin)
-            chosen.append((unique, plugin, source, version))
-        for name, plugin, source, version in reversed(chosen):
+        for name, plugin, source, version in reversed(find(settings, builtins)):
             self._register(name, plugin)
             self._sources[name] = (source, version)
         try:
