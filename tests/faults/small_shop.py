@@ -9,6 +9,7 @@ from capi_plugins import Event, configure
 from tests import waiting
 
 LIMIT = 30.0
+AT_ONCE = 0.2
 
 
 class SmallShop:
@@ -19,7 +20,7 @@ class SmallShop:
         clock: Seconds since the epoch.
 
     Attributes:
-        longest: The longest time that capturing an event took, seconds.
+        took: How long capturing each event took, seconds.
     """
 
     def __init__(self, settings, clock=time.time):
@@ -27,7 +28,7 @@ class SmallShop:
             {"PAGE_VIEW": False, "AUTOLOAD": False, **settings}, environ={}, clock=clock
         )
         self.clock = clock
-        self.longest = 0.0
+        self.took: list[float] = []
 
     def lead(self, *event_ids, name="Lead", **fields):
         """Capture events, one after the other."""
@@ -44,7 +45,16 @@ class SmallShop:
             )
             began = time.perf_counter()
             self.client.capture(event)
-            self.longest = max(self.longest, time.perf_counter() - began)
+            self.took.append(time.perf_counter() - began)
+
+    @property
+    def unhindered(self):
+        """Whether each event was captured within a second, and nine of ten at once.
+
+        A busy machine keeps one of many waiting for longer than this library does.
+        """
+        took = sorted(self.took)
+        return took[-1] < 1 and took[(len(took) - 1) * 9 // 10] < AT_ONCE
 
     def drain(self):
         """Send what is due, in this thread."""

@@ -20,7 +20,6 @@ from tests.faults.shop_settings import settings
 from tests.faults.small_shop import SmallShop, accepted, arrived, until
 
 BACKLOG = 50_000 if "CAPI_STORM_ROUNDS" in os.environ else 2_000
-AT_ONCE = 0.2
 """Seconds: a commit of a busy machine, and no wait for a network."""
 DAY = 86_400
 
@@ -77,7 +76,7 @@ def test_an_outage_of_hours_costs_no_event(box, clock, waits):
         shop.drain()
         assert len(accepted(sandbox)) == 10
         assert (shop.stats.waiting, shop.stats.dead) == (0, 0)
-        assert shop.longest < AT_ONCE
+        assert shop.unhindered, shop.took
         shop.close()
 
 
@@ -193,7 +192,7 @@ def test_a_name_that_is_looked_up_for_ever_holds_up_nobody(open_shop, sandbox, m
     try:
         shop = open_shop(url=url, EXIT_TIMEOUT=0.2)
         shop.lead(*map(str, range(10)))
-        assert shop.longest < AT_ONCE
+        assert shop.unhindered, shop.took
         began = time.monotonic()
         assert shop.client.flush(0.2).waiting == 10
         shop.client.close()
@@ -226,7 +225,7 @@ def test_a_destination_that_is_down_does_not_delay_another(box, sandbox):
             event = sandbox.wait_for(number + 1, 20)[-1]
             delays.append(event.received_at - began)
         assert sorted(delays)[18] < 1
-        assert shop.longest < AT_ONCE
+        assert shop.unhindered, shop.took
         until(lambda: shop.stats.waiting == 20)
         assert not deaf.events
         deaf.clear_faults()
@@ -274,7 +273,7 @@ def test_slow_answers_cost_time_and_nothing_else(open_shop, sandbox):
     shop = open_shop(BATCH_SIZE=20)
     began = time.monotonic()
     shop.lead(*map(str, range(100)))
-    assert shop.longest < AT_ONCE
+    assert shop.unhindered, shop.took
     until(lambda: shop.stats.waiting == 0)
     took = time.monotonic() - began
     assert len(accepted(sandbox)) == sum(arrived(sandbox).values()) == 100

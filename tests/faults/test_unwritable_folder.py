@@ -55,7 +55,7 @@ def sent_from_memory(shop, sandbox, caplog, *, problem):
     """Have events sent that cannot be stored, and return their names."""
     names = sorted(str(number) for number in range(20))
     shop.lead(*names)
-    assert shop.longest < 0.3
+    assert shop.unhindered, shop.took
     assert problem in shop.stats.problem
     until(lambda: accepted(sandbox) == names)
     assert caplog.text.count("cannot be written") == 1
@@ -168,7 +168,7 @@ def test_trouble_with_the_storage_costs_neither_events_nor_time(
         begin()
         names = [f"during-{number}" for number in range(30)]
         shop.lead(*names)
-        assert shop.longest < 0.3
+        assert shop.unhindered, shop.took
         end()
         until(lambda: set(names) <= set(accepted(sandbox)))
         shop.lead("after")
@@ -194,7 +194,7 @@ def test_a_disk_that_fails_is_survived(path, tmp_path):
         for number in range(10):
             took, _, refused = process.ask(f"put('{number}')")
             assert refused == []
-            assert took < 0.3
+            assert took < 1
         assert process.ask("outbox.stats().in_memory") == 10
         assert process.ask("outbox.stats().problem")
         fail.unlink()
