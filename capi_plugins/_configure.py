@@ -282,12 +282,7 @@ def _outbox(
     delivery = settings.delivery
 
     def memory(cls: type[MemoryOutbox]) -> OutboxFactory:
-        return lambda _: cls(
-            max_deliveries=delivery.queue_size,
-            max_bytes=delivery.queue_bytes,
-            retention=delivery.retention_seconds,
-            clock=clock,
-        )
+        return lambda _: cls.of(delivery, clock)
 
     if delivery.outbox.startswith("sqlite:"):
         return _sqlite(delivery, clock, problems)

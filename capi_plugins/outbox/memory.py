@@ -8,9 +8,11 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Self
 
 import attrs
 
+from capi_plugins.delivery_settings import DeliverySettings
 from capi_plugins.outbox.base import RETENTION, DeadLetter, Delivery, OutboxStats, Stored
 
 _REMEMBER_SECONDS = 48 * 3600
@@ -56,6 +58,21 @@ class MemoryOutbox:
         self._later: dict[str, list[tuple[float, int, Delivery]]] = {}
         self._dead: dict[int, DeadLetter] = {}
         self._seen: collections.OrderedDict[tuple[str, str, str], float] = collections.OrderedDict()
+
+    @classmethod
+    def of(cls, delivery: DeliverySettings, clock: Callable[[], float] = time.time) -> Self:
+        """Make one with the limits that settings say.
+
+        Args:
+            delivery: The settings.
+            clock: Seconds since the epoch.
+        """
+        return cls(
+            max_deliveries=delivery.queue_size,
+            max_bytes=delivery.queue_bytes,
+            retention=delivery.retention_seconds,
+            clock=clock,
+        )
 
     def put(self, deliveries: Sequence[Delivery]) -> Stored:
         """Store deliveries; see ``Outbox.put``."""

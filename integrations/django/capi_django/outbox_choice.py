@@ -27,10 +27,5 @@ def make_outbox(settings: Settings, clock: Callable[[], float] = time.time) -> O
     alias = database(settings)
     if not keeps(alias):
         # It ends with the process anyway, and a worker's thread would lock the host's tables.
-        return MemoryOutbox(
-            max_deliveries=delivery.queue_size,
-            max_bytes=delivery.queue_bytes,
-            retention=delivery.retention_seconds,
-            clock=clock,
-        )
+        return MemoryOutbox.of(delivery, clock)
     return DatabaseOutbox(alias, clock=clock, retention=delivery.retention_seconds)

@@ -39,11 +39,7 @@ def auto_outbox(app: Flask) -> Callable[[Settings], Outbox]:
                 "; ".join(problems),
             )
         if app.testing or (problems and delivery.worker == "thread"):
-            return MemoryOutbox(
-                max_deliveries=delivery.queue_size,
-                max_bytes=delivery.queue_bytes,
-                retention=delivery.retention_seconds,
-            )
+            return MemoryOutbox.of(delivery)
         # Only those who use it pay for sqlite3.
         from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
 
