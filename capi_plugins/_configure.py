@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import logging
 import os
@@ -15,6 +14,7 @@ import attrs
 from capi_plugins import nudging, signals
 from capi_plugins._client import Client
 from capi_plugins._delivery import Nudger
+from capi_plugins._outbox_choice import OutboxFactory, choose_outbox
 from capi_plugins._paths import parse_lookup
 from capi_plugins._plugins import Plugins
 from capi_plugins._triggers import Trigger, Triggers, parse_trigger, parse_user_data
@@ -23,12 +23,7 @@ from capi_plugins.context_store import Identify
 from capi_plugins.delivery_settings import IN_PROCESSES, WORKERS
 from capi_plugins.destinations.base import Destination, Option
 from capi_plugins.exceptions import ConfigurationError, PluginError
-from capi_plugins.outbox.base import Outbox
-from capi_plugins.outbox.immediate import ImmediateOutbox
-from capi_plugins.outbox.memory import MemoryOutbox
-from capi_plugins.outbox.sqlite_place import parse_place
 from capi_plugins.settings import (
-    DeliverySettings,
     DestinationSettings,
     Section,
     Settings,
@@ -40,7 +35,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("capi_plugins.configure")
 _NO_RECIPES = ("page_view",)  # has a setting of its own, PAGE_VIEW
-OutboxFactory = Callable[[Settings], Outbox]
 Nudging = Callable[[Settings, list[str]], Callable[[], Nudger] | None]
 """Reads how workers elsewhere are told that something waits, and receives a sentence for each
 mistake. Returns what makes a nudger; None: nobody can be told."""
@@ -102,7 +96,7 @@ def configure(
     triggers = _triggers(settings, loaded, offered, clock, problems)
     user_lookups = parse_user_data(settings, problems)
     make_nudger = _nudger(settings, nudgings or {}, problems)
-    make_outbox = _outbox(settings, outboxes or {}, clock, problems)
+    make_outbox = choose_outbox(settings, outboxes or {}, clock, problems)
     if problems:
         raise ConfigurationError(problems)
     client = Client(
@@ -271,72 +265,3 @@ def _triggers(
         else:
             found += [item for item in parsed if item is not None and item.moment not in taken]
     return [trigger for trigger in found if trigger.enabled]
-
-
-def _outbox(
-    settings: Settings,
-    offered: Mapping[str, OutboxFactory],
-    clock: Callable[[], float],
-    problems: list[str],
-) -> Callable[[], Outbox]:
-    delivery = settings.delivery
-
-    def memory(cls: type[MemoryOutbox]) -> OutboxFactory:
-        return lambda _: cls.of(delivery, clock)
-
-    if delivery.outbox.startswith("sqlite:"):
-        return _sqlite(delivery, clock, problems)
-    known: dict[str, OutboxFactory] = {
-        "auto": memory(MemoryOutbox),
-        "memory": memory(MemoryOutbox),
-        "immediate": memory(ImmediateOutbox),
-        **offered,
-    }
-    factory: OutboxFactory | None = known.get(delivery.outbox)
-    in_memory = {"auto", "memory", "immediate"} - set(offered)
-    if delivery.worker != "thread" and delivery.outbox in in_memory:
-        problems.append(
-            f"CAPI['DELIVERY']['WORKER'] {delivery.worker!r} needs an outbox that other processes "
-            f"can read, and {delivery.outbox!r} is in memory"
-        )
-    if factory is None and "." in delivery.outbox:
-        module, _, name = delivery.outbox.rpartition(".")
-        try:
-            factory = getattr(importlib.import_module(module), name)
-        except Exception as error:
-            # The value is not shown: it may be somebody's URL of a queue, password included.
-            problems.append(
-                f"CAPI['DELIVERY']['OUTBOX'] cannot be imported ({type(error).__name__}): "
-                f"write the dotted path of an outbox, or one of {', '.join(sorted(known))}"
-            )
-        else:
-            if not callable(factory):
-                problems.append("CAPI['DELIVERY']['OUTBOX'] names something that is no outbox")
-    elif factory is None:
-        problems.append(
-            "CAPI['DELIVERY']['OUTBOX'] is not an outbox; " + suggest(delivery.outbox, known)
-        )
-    chosen = factory or known["memory"]
-    return lambda: chosen(settings)
-
-
-def _sqlite(
-    delivery: DeliverySettings, clock: Callable[[], float], problems: list[str]
-) -> Callable[[], Outbox]:
-    # Only those who use it pay for sqlite3; and not when the first event comes: a process that has
-    # no file descriptor left then could not load it.
-    from capi_plugins.outbox.sqlite import SqliteOutbox  # noqa: PLC0415
-
-    place, wrong = parse_place(delivery.outbox)
-    problems.extend(f"CAPI['DELIVERY']['OUTBOX'] {problem}" for problem in wrong)
-
-    def make() -> Outbox:
-        return SqliteOutbox(
-            place.path,
-            max_bytes=place.max_bytes,
-            power_safe=place.power_safe,
-            retention=delivery.retention_seconds,
-            clock=clock,
-        )
-
-    return make
