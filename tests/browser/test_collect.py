@@ -80,6 +80,7 @@ def test_who_refuses_while_the_pixel_is_in_the_page_is_heard(shop, pixel, page, 
 
 def test_a_page_of_another_site_is_refused(shop, pixel, page, until):
     arrive(page, shop, "accept")
+    until(lambda: sorted(pixel.events) == sorted(shop.events) and shop.events)
     before = shop.events
     # The same machine under another name is another site.
     page.goto(shop.url.replace("127.0.0.1", "localhost"))
