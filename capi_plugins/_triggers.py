@@ -39,7 +39,7 @@ class Trigger:
         when: Paths and the values they must have.
         signal: Dotted path of a signal.
         model: Label (Django) or dotted path of a model.
-        changed: Fields and the values they must change to.
+        changed: Fields and the values they must change to, or conditions as in ``when``.
         created: True: new rows only; False: rows that were there before only; None: new rows, and
             where ``changed`` says what to look for, those that changed.
         route: Name of a route, None for any.
@@ -121,17 +121,20 @@ class Trigger:
 
         Args:
             created: Whether the row is new.
-            old: Values before, of the fields in ``CHANGED``; ignored for a new row.
-            new: Values after.
+            old: Values before, of the fields in ``CHANGED``, as far as they are known; ignored for a
+                new row.
+            new: Values after, of those that were written.
         """
         if self.created is not None and created is not self.created:
             return False
         if not self.changed:
             return created or self.created is False
-        if not all(_holds(new.get(name, NOWHERE), value) for name, value in self.changed.items()):
-            return False
-        return created or not all(
-            _holds(old.get(name, NOWHERE), value) for name, value in self.changed.items()
+        return self._has_changed(new) and (created or not self._has_changed(old))
+
+    def _has_changed(self, values: Mapping[str, Any]) -> bool:
+        return all(
+            name in values and _fulfilled(values[name], wanted)
+            for name, wanted in self.changed.items()
         )
 
     def matches(self, finished: FinishedRequest) -> bool:
@@ -302,13 +305,19 @@ def _lookups(section: Section, key: str, known: frozenset[str] | None) -> dict[s
 
 
 def _conditions(section: Section) -> dict[str, Any]:
-    conditions = section.take("WHEN", Mapping, {})
-    for path, wanted in conditions.items():
+    conditions = _wanted(section, "WHEN")
+    for path in conditions:
         parse_lookup(path if isinstance(path, str) else None, section.at("WHEN"), section.problems)
+    return conditions
+
+
+def _wanted(section: Section, key: str) -> dict[str, Any]:
+    conditions = section.take(key, Mapping, {})
+    for name, wanted in conditions.items():
         for option in wanted if isinstance(wanted, list | tuple) else [wanted]:
             if _is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
                 section.problems.append(
-                    f"{section.at('WHEN')}[{path!r}]['EMPTY'] must be True or False"
+                    f"{section.at(key)}[{name!r}]['EMPTY'] must be True or False"
                 )
     return dict(conditions)
 
@@ -326,7 +335,7 @@ def _model(section: Section) -> dict[str, Any]:
         section.wrong("MODEL", "is required: 'app_label.Model' or a dotted path")
     return {
         "model": model,
-        "changed": dict(section.take("CHANGED", Mapping, {})),
+        "changed": _wanted(section, "CHANGED"),
         "created": section.take("CREATED", bool),
     }
 

@@ -214,6 +214,7 @@ def test_triggers_are_sorted_by_kind():
 
 
 PAID, UNPAID = {"paid": True}, {"paid": False}
+FILLED = {"at": {"EMPTY": False}}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +243,14 @@ PAID, UNPAID = {"paid": True}, {"paid": False}
         # One of several values: going from one to the other is no news.
         ({"CHANGED": {"s": ["a", "b"]}}, False, {"s": "x"}, {"s": "b"}, True),
         ({"CHANGED": {"s": ["a", "b"]}}, False, {"s": "a"}, {"s": "b"}, False),
+        # A condition: a date that is filled in, whichever it is.
+        ({"CHANGED": FILLED}, False, {"at": None}, {"at": "09:30"}, True),
+        ({"CHANGED": FILLED}, False, {"at": "09:30"}, {"at": "10:00"}, False),
+        ({"CHANGED": FILLED}, False, {"at": "09:30"}, {"at": None}, False),
+        ({"CHANGED": FILLED}, True, {}, {"at": "09:30"}, True),
+        ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {"s": "draft"}, {"s": "sent"}, True),
+        ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {}, {"s": "sent"}, True),
+        ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {"s": "draft"}, {}, False),
         # Several fields: the moment at which all of them hold.
         ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 0}, {"a": 1, "b": 2}, True),
         ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 2}, {"a": 1, "b": 2}, False),
@@ -338,6 +347,8 @@ def test_a_path_that_leads_nowhere_is_empty():
 def test_empty_is_true_or_false():
     (problem,) = mistakes(**SIGNAL, WHEN={"args.q": [1, {"EMPTY": "no"}]})
     assert problem == "CAPI['TRIGGERS'][0]['WHEN']['args.q']['EMPTY'] must be True or False"
+    (problem,) = mistakes(**MODEL, CHANGED={"paid_at": {"EMPTY": None}})
+    assert problem == "CAPI['TRIGGERS'][0]['CHANGED']['paid_at']['EMPTY'] must be True or False"
 
 
 def test_a_list_may_be_written_out():
