@@ -121,8 +121,7 @@ class Trigger:
 
         Args:
             created: Whether the row is new.
-            old: Values before, of the fields in ``CHANGED``, as far as they are known; ignored for a
-                new row.
+            old: Values before, of the fields in ``CHANGED`` at least; ignored for a new row.
             new: Values after, of those that were written.
         """
         if self.created is not None and created is not self.created:

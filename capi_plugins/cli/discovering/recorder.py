@@ -9,7 +9,7 @@ from typing import Any
 
 from capi_plugins import Client, FinishedRequest, Trigger
 from capi_plugins._paths import resolve
-from capi_plugins.cli.discovering.shapes import Shape, look
+from capi_plugins.cli.discovering.shapes import Shape, kind_of, look
 from capi_plugins.cli.discovering.survey import Moment
 from capi_plugins.cli.discovering.words import PAID_WORDS, known_words, rank
 
@@ -90,7 +90,9 @@ class Recorder:
             is_user: Whether its model is that of the people who sign in.
         """
         changes = {
-            name: value for name, value in new.items() if _telling(name, value, created, old)
+            name: wanted
+            for name, value in new.items()
+            if (wanted := _telling(name, value, created, old)) is not None
         }
         self._fires(
             lambda trigger: (
@@ -132,7 +134,7 @@ class Recorder:
             on="request",
             name=finished.route,
             roots=roots,
-            words=known_words([finished.path, finished.template or ""]),
+            words=known_words([_without_values(finished.path, offer), finished.template or ""]),
             method=finished.method,
             status=finished.status,
             times=1,
@@ -155,15 +157,21 @@ class Recorder:
         self.fired.update(trigger.where for trigger in self._triggers if matches(trigger))
 
 
-def _telling(name: str, value: Any, created: bool, old: Offer) -> bool:
-    """Whether a field says that money has come; only such values are kept."""
+def _telling(name: str, value: Any, created: bool, old: Offer) -> Any:
+    """Return what ``CHANGED`` has to say where a field tells that money has come, else None.
+
+    Of a row no other values are kept.
+    """
     known = not created and name in old
     if known and old[name] == value:
-        return False
+        return None
     if rank("paid", name) is not None and value is True:
         return True
+    filled = kind_of(value) == "moment" and not (known and old[name])
+    if rank("paid_at", name) is not None and filled:
+        return {"EMPTY": False}
     text = isinstance(value, str) and value.lower() in PAID_WORDS
-    return rank("status", name) is not None and text
+    return value if rank("status", name) is not None and text else None
 
 
 def _told(offer: Offer) -> Shape:
@@ -171,6 +179,15 @@ def _told(offer: Offer) -> Shape:
     told = {name: resolve(f"response.{name}", offer) for name in _PARSED}
     fields = {name: look(value) for name, value in told.items() if isinstance(value, Mapping)}
     return Shape(kind="object", fields=fields)
+
+
+def _without_values(path: str, offer: Offer) -> str:
+    """Take out of a path what its arguments are: a ``leather-bag`` is no cart."""
+    values = resolve("kwargs", offer)
+    texts = [str(value) for value in values.values()] if isinstance(values, Mapping) else []
+    for text in sorted(filter(None, texts), key=len, reverse=True):
+        path = path.replace(text, "")
+    return path
 
 
 def _root(name: str, offer: Offer) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from capi_plugins.cli.discovering.shapes import Shape
+from capi_plugins.cli.discovering.words import words_of
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +40,11 @@ class Moment:
     is_user: bool = False
     times: int = 0
     guessed: bool = False
+
+    @property
+    def said(self) -> frozenset[str]:
+        """Everything that tells what it is, in lower-case words."""
+        return self.words | words_of(self.name)
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -45,6 +45,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("has_paid", "paid_for", "fully_paid", "completed", "is_complete", "complete"),
         *("is_completed", "ordered", "is_ordered", "confirmed", "is_confirmed", "settled"),
     ),
+    "paid_at": (
+        *("paid_at", "paid_on", "date_paid", "paid_date", "payment_date", "payment_received_at"),
+        *("settled_at", "completed_at", "date_completed", "confirmed_at"),
+    ),
     "status": ("status", "payment_status", "state", "order_status"),
     "query": ("q", "query", "search", "search_query", "s", "term", "keyword", "keywords", "text"),
     "password": ("password", "password1", "password_1", "passwd", "new_password"),
@@ -107,10 +111,13 @@ CONTACT = frozenset(
     "subscriber waitlist feedback message appointment".split()
 )
 WISHLIST = frozenset("wishlist favourite favorite favourites favorites".split())
+HOOKS = frozenset("webhook webhooks hook admin api dashboard".split())
+LISTED = frozenset("list category categories tag tags brand brands review reviews edit".split())
+"""Words of pages that are about many products, or for whoever sells them."""
 REGISTER = frozenset("register registration registered signup join enrol enroll".split())
 _KNOWN = (
     *(CART, ADD, TAKE_AWAY, CHECKOUT, ORDERING, DONE, SEARCH, CONTACT, WISHLIST, REGISTER),
-    frozenset("sign up product products item detail user admin webhook webhooks hook".split()),
+    *(HOOKS, LISTED, frozenset("sign up account product products item detail user".split())),
 )
 KNOWN = frozenset[str]().union(*_KNOWN)
 """Every word that a route may be told by; other parts of a path are not kept."""

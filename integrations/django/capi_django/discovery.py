@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -17,6 +18,7 @@ from django.db import models
 from django.dispatch import Signal
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from capi_plugins.cli.discovering.funnel import paid_change
 from capi_plugins.cli.discovering.sent import signal_moments
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
@@ -73,12 +75,20 @@ def signals() -> dict[str, Signal]:
         with contextlib.suppress(Exception):  # a module that cannot be imported has no signals
             if importlib.util.find_spec(f"{name}signals"):
                 importlib.import_module(f"{name}signals")
+    # What the project imports is not its own by that.
+    djangos = {
+        id(value)
+        for name, module in list(sys.modules.items())
+        if name.startswith(_NOT_THEIRS)
+        for value in list(vars(module).values())
+        if isinstance(value, Signal)
+    }
     found: dict[int, tuple[str, Signal]] = {}
     for module_name, module in sorted(sys.modules.items(), key=_signals_first):
         if not f"{module_name}.".startswith(names):
             continue
         for name, value in list(vars(module).items()):
-            if isinstance(value, Signal):
+            if isinstance(value, Signal) and id(value) not in djangos:
                 found.setdefault(id(value), (f"{module_name}.{name}", value))
     return dict(found.values())
 
@@ -134,25 +144,17 @@ def _field(field: Any, depth: int) -> tuple[str | None, Shape | None]:
 
 
 def _row(model: type[models.Model], shape: Shape) -> Moment:
-    return Moment(
+    row = Moment(
         on="model",
         name=model._meta.label,
         roots={"instance": shape},
         created=True,
-        changes=_paid(model),
         is_user=is_user(model),
     )
+    return attrs.evolve(row, changes=paid_change(row) or _paid(model))
 
 
 def _paid(model: type[models.Model]) -> dict[str, Any]:
-    flags = [
-        (place, field.name)
-        for field in model._meta.concrete_fields
-        if isinstance(field, models.BooleanField)
-        and (place := rank("paid", field.name)) is not None
-    ]
-    if flags:
-        return {min(flags)[1]: True}
     for field in model._meta.concrete_fields:
         if rank("status", field.name) is not None:
             # Numbers say it in their labels alone.

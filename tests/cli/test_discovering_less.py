@@ -1,0 +1,174 @@
+"""What is proposed for shops that tell little: no template, no signal, no model, links that do."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+
+from capi_plugins import FinishedRequest
+from capi_plugins.cli.discovering.proposing import propose
+from capi_plugins.cli.discovering.recorder import Recorder
+from capi_plugins.cli.discovering.shapes import look
+from capi_plugins.cli.discovering.survey import Moment
+
+NOON = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
+
+
+def request(name, method="GET", status=200, *, times=1, **roots):
+    shapes = {root: look(value, every_name=True) for root, value in roots.items()}
+    return Moment(on="request", name=name, method=method, status=status, roots=shapes, times=times)
+
+
+def events(*moments, currency=None):
+    return {proposal.event: proposal for proposal in propose(moments, currency)}
+
+
+def test_a_page_without_a_template_is_told_by_its_address():
+    for roots, path in (
+        ({"kwargs": {"slug": "mug"}}, "kwargs.slug"),
+        ({"kwargs": {}, "args": {"productId": "3"}}, "args.productId"),
+    ):
+        viewed = events(request("shop.product", **roots))["ViewContent"]
+        assert viewed.trigger["CUSTOM_DATA"]["content_ids"] == path
+        assert any("look up the 'value'" in note for note in viewed.notes)
+
+
+def test_a_page_that_shows_a_price_comes_before_one_that_does_not():
+    mug = SimpleNamespace(sku="MUG", name="Mug", price=Decimal(12))
+    shown = request("shop.product", kwargs={"slug": "mug"}, context={"product": mug})
+    viewed = events(request("shop.product_text", kwargs={"slug": "mug"}), shown)["ViewContent"]
+    assert viewed.trigger["ROUTE"] == "shop.product"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["products_by_category", "product_review", "edit_product", "order_item", "admin.product"],
+)
+def test_a_page_that_names_a_product_and_is_not_about_it_is_none(name):
+    assert events(request(name, kwargs={"slug": "mug"})) == {}
+
+
+def test_other_ids_than_those_of_the_cart_are_pointed_out():
+    put = request("cart.add", "POST", 302, form={"product_id": "3"})
+    viewed = events(put, request("shop.product", kwargs={"slug": "mug"}))["ViewContent"]
+    assert any("the cart has the id" in note for note in viewed.notes)
+    viewed = events(put, request("shop.product", kwargs={"pk": "3"}))["ViewContent"]
+    assert not any("the cart has" in note for note in viewed.notes)
+
+
+def test_a_link_may_put_into_the_cart_once_it_was_seen_to():
+    link = {"args": {"productId": "3"}}
+    added = events(request("addToCart", status=302, **link))["AddToCart"]
+    assert (added.trigger["METHOD"], added.trigger["STATUS"]) == ("GET", 302)
+    assert added.trigger["CUSTOM_DATA"]["content_ids"] == "args.productId"
+    assert events(request("addToCart", status=0, times=0, **link)) == {}
+
+
+def test_the_page_with_the_form_puts_nothing_into_the_cart():
+    pages = [request("cart_add", method, kwargs={"pk": "3"}) for method in ("GET", "POST")]
+    (added,) = propose(pages, None)
+    assert added.trigger["METHOD"] == "POST"
+
+
+def test_what_a_line_of_a_cart_costs_is_its_value():
+    line = SimpleNamespace(product_id=3, quantity=2, price=Decimal(12), subtotal=Decimal(24))
+    row = Moment(on="model", name="shop.CartItem", roots={"instance": look(line)}, created=True)
+    added = events(row, currency="EUR")["AddToCart"]
+    assert added.trigger["CUSTOM_DATA"]["value"] == "instance.subtotal"
+    assert added.trigger["CUSTOM_DATA"]["currency"] == {"VALUE": "EUR"}
+    assert added.notes == ()
+
+
+def test_a_price_is_the_value_where_one_is_put_into_the_cart():
+    mug = look(SimpleNamespace(sku="MUG", price=Decimal(12)))
+    added = events(Moment(on="signal", name="shop.added_to_cart", roots={"product": mug}))
+    assert added["AddToCart"].trigger["CUSTOM_DATA"]["value"] == "product.price"
+
+
+def test_a_checkout_that_tells_its_lines_alone_says_so():
+    checkout = events(request("checkout", session={"cart": {"3": 2}}))["InitiateCheckout"]
+    assert checkout.trigger["CUSTOM_DATA"]["contents"]["EACH"] == "session.cart"
+    assert any("value of the cart" in note for note in checkout.notes)
+
+
+def test_a_form_that_is_right_leads_on_however_often_it_was_wrong():
+    form = {"email": "ada@example.com"}
+    wrong, right = (request("newsletter", "POST", status, form=form) for status in (200, 302))
+    lead = events(wrong, wrong.merged(wrong), right)["Lead"]
+    assert lead.trigger["STATUS"] == 302
+    assert lead.notes == ()
+
+
+def test_a_form_opens_an_account_where_no_row_or_signal_does():
+    form = {"email": "ada@example.com", "password": "s3cret", "firstName": "Ada"}
+    posted = request("register", "POST", 302, form=form)
+    opened = events(posted, request("login", "POST", 302, form=form))["CompleteRegistration"]
+    assert opened.trigger["ROUTE"] == "register"
+    assert opened.trigger["USER_DATA"] == {"email": "form.email", "first_name": "form.firstName"}
+    person = look(SimpleNamespace(id=3, email="ada@example.com"))
+    row = Moment(
+        on="model",
+        name="auth.User",
+        roots={"instance": person},
+        created=True,
+        is_user=True,
+        times=1,
+    )
+    assert events(posted, row)["CompleteRegistration"].trigger["MODEL"] == "auth.User"
+
+
+def test_the_address_may_stand_beside_the_order():
+    order = SimpleNamespace(number="N1", total=Decimal(24))
+    page = {"order": order, "contact_email": "shop@example.com"}
+    thanks = request("thanks", context=page, session={"email": "ada@example.com"})
+    assert events(thanks)["Purchase"].trigger["USER_DATA"] == {"email": "session.email"}
+    assert "USER_DATA" not in events(request("thanks", context=page))["Purchase"].trigger
+
+
+def test_a_page_of_thanks_that_tells_the_number_alone_is_the_last_that_is_proposed():
+    thanks = request("thanks", kwargs={"number": "N1"})
+    bought = events(thanks)["Purchase"]
+    assert bought.trigger["EVENT_ID"] == "kwargs.number"
+    assert any("without which Meta takes no purchase" in note for note in bought.notes)
+    assert "Purchase" not in events(request("payment_failed_done", kwargs={"number": "N1"}))
+    order = look(SimpleNamespace(number="N1", total=Decimal(24)))
+    row = Moment(on="model", name="shop.Order", roots={"instance": order}, created=True, times=1)
+    assert events(thanks, row)["Purchase"].trigger["MODEL"] == "shop.Order"
+
+
+@pytest.mark.parametrize(("old", "times"), [(None, 1), (NOON, 0)])
+def test_a_date_of_payment_that_is_filled_in_is_a_purchase(old, times):
+    recorder = Recorder(None)
+    order = SimpleNamespace(number="N1", total=Decimal(24), paid_at=NOON)
+    new = {"paid_at": NOON + datetime.timedelta(hours=1)}
+    recorder.row("shop.Order", lambda: order, created=False, old={"paid_at": old}, new=new)
+    assert len(recorder.moments) == times
+    for moment in recorder.moments:
+        bought = events(moment)["Purchase"]
+        assert bought.trigger["CHANGED"] == {"paid_at": {"EMPTY": False}}
+
+
+def test_a_date_of_payment_that_was_not_seen_is_proposed_with_a_note():
+    order = look(SimpleNamespace(number="N1", total=Decimal(24), paid_at=NOON))
+    row = Moment(on="model", name="shop.Order", roots={"instance": order}, created=True, times=1)
+    bought = events(row)["Purchase"]
+    assert bought.trigger["CHANGED"] == {"paid_at": {"EMPTY": False}}
+    assert "'paid_at' was not seen to be set" in bought.notes
+
+
+def test_what_a_product_is_called_says_nothing_of_its_page():
+    recorder = Recorder(None)
+    finished = FinishedRequest(
+        method="GET",
+        route="shop.product",
+        path="/shop/leather-bag-checkout/",
+        status=200,
+        offer=lambda: {"kwargs": {"slug": "leather-bag-checkout"}, "context": {}},
+    )
+    recorder.finish(finished)
+    (moment,) = recorder.moments
+    assert moment.words == set()
+    assert "ViewContent" in events(moment)
