@@ -172,3 +172,22 @@ def test_what_a_product_is_called_says_nothing_of_its_page():
     (moment,) = recorder.moments
     assert moment.words == set()
     assert "ViewContent" in events(moment)
+
+
+@pytest.mark.parametrize("reduced", [Decimal(9), None])
+def test_a_reduced_price_counts_where_a_product_has_one(reduced):
+    mug = SimpleNamespace(sku="MUG", price=Decimal(12), discount_price=reduced)
+    cart = SimpleNamespace(items=[SimpleNamespace(product=mug, quantity=2)], total=Decimal(24))
+    both = ["{}.discount_price", "{}.price"]
+    found = events(
+        request("shop.product", kwargs={"slug": "mug"}, context={"product": mug}),
+        Moment(on="signal", name="shop.added_to_cart", roots={"product": look(mug)}),
+        request("checkout", context={"cart": cart}),
+    )
+    viewed, added, checkout = (
+        found[event].trigger["CUSTOM_DATA"]
+        for event in ("ViewContent", "AddToCart", "InitiateCheckout")
+    )
+    assert viewed["value"] == [path.format("context.product") for path in both]
+    assert added["value"] == [path.format("product") for path in both]
+    assert checkout["contents"]["item_price"] == [path.format("item.product") for path in both]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capi_plugins.cli.discovering.fields import find, product_key
+from capi_plugins.cli.discovering.fields import find, price, product_key
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment
 from capi_plugins.cli.discovering.words import (
@@ -61,7 +61,7 @@ def viewed(moment: Moment) -> str | None:
     told = moment.roots.get("response", NOTHING)
     shown += [(f"response.{name}", shape) for name, shape in told.fields.items()]
     for path, shape in sorted(shown, key=lambda item: by_subject(item[0].partition(".")[2])):
-        priced = shape.item is None and find("price", shape, "it")
+        priced = shape.item is None and price(shape, "it")
         named = snake(path.partition(".")[2]) not in CART
         if named and priced and product_key(shape, "it", "sku"):
             return path

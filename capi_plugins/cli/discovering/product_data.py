@@ -61,7 +61,7 @@ def of_view(moment: Moment, told_by: str | None) -> ProductData:
         **PRODUCT,
         "content_name": fields.find("title", shape, path, 1),
         "content_category": fields.find("category", shape, path),
-        "value": fields.find("price", shape, path),
+        "value": fields.written(fields.price(shape, path)),
     }
     return ProductData(found, _other_key(found["content_ids"], told_by), shape, path)
 
@@ -81,7 +81,7 @@ def of_adding(moment: Moment, prefer: str) -> ProductData:
     """
     if moment.on == "request":
         path, quantity = goods.product_of(moment, prefer), goods.quantity_of(moment)
-        data = _contents(path, quantity, None)
+        data = _contents(path, quantity, [])
         return ProductData(data, (_NO_PRICE if path else _NO_PRODUCT,))
     start = goods.goods_of(moment)
     if start is None:
@@ -93,27 +93,30 @@ def of_adding(moment: Moment, prefer: str) -> ProductData:
     number = moment.roots.get("quantity", goods.NOTHING)
     quantity = "quantity" if number.kind in {"number", "digits"} else in_line
     key = (fields.line_key if is_line else fields.product_key)(shape, start, prefer)
-    price = fields.find("price", shape, start)
-    data, notes = _contents(key, quantity, price), () if key else (_NO_PRODUCT,)
+    prices = fields.price(shape, start)
+    data, notes = _contents(key, quantity, prices), () if key else (_NO_PRODUCT,)
     # A line may hold more than was put into it now.
     total = fields.find("value", shape, start, 1) if quantity == in_line else None
-    if total is not None and total not in {price, quantity}:
+    if total is not None and total not in {*prices, quantity}:
         data["value"] = total
-    elif price and quantity:
-        written = f'"value": lambda find: find("{price}") * find("{quantity}")'
-        notes += (f"a function may tell what they cost together: {written}",)
-    elif price:
-        data["value"] = price
+    elif prices and quantity:
+        each = " or ".join(f'find("{path}")' for path in prices)
+        each = f"({each})" if len(prices) > 1 else each
+        function = f'"value": lambda find: {each} * find("{quantity}")'
+        notes += (f"a function may tell what they cost together: {function}",)
+    elif prices:
+        data["value"] = fields.written(prices)
     else:
         notes += (_NO_PRICE,)
     return ProductData(data, notes, shape, start)
 
 
-def _contents(key: str | None, quantity: str | None, price: str | None) -> dict[str, Any]:
+def _contents(key: str | None, quantity: str | None, prices: list[str]) -> dict[str, Any]:
     data: dict[str, Any] = dict(PRODUCT)
     if key and quantity:
         line = {"id": key, "quantity": quantity}
-        data["contents"] = [{**line, "item_price": price} if price else line]
+        costs = {"item_price": fields.written(prices)} if prices else {}
+        data["contents"] = [{**line, **costs}]
     elif key:
         data["content_ids"] = key
     return data

@@ -18,8 +18,12 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("subtotal", "sub_total"),
     ),
     "price": (
-        *("price_incl_tax", "unit_price_incl_tax", "sale_price", "current_price", "unit_price"),
-        *("price", "item_price", "get_price", "price_each", "amount", "cost", "fee"),
+        *("price_incl_tax", "unit_price_incl_tax", "current_price", "unit_price", "price"),
+        *("item_price", "get_price", "price_each", "amount", "cost", "fee"),
+    ),
+    "reduced": (
+        *("sale_price", "discount_price", "discounted_price", "price_discount", "special_price"),
+        *("offer_price", "promo_price", "promotional_price", "reduced_price"),
     ),
     "currency": ("currency", "currency_code", "price_currency", "get_currency"),
     "number": (
