@@ -59,12 +59,17 @@ def test_other_ids_than_those_of_the_cart_are_pointed_out():
     assert not any("the cart has" in note for note in viewed.notes)
 
 
-def test_a_link_may_put_into_the_cart_once_it_was_seen_to():
+def test_a_link_may_put_into_the_cart():
     link = {"args": {"productId": "3"}}
     added = events(request("addToCart", status=302, **link))["AddToCart"]
     assert (added.trigger["METHOD"], added.trigger["STATUS"]) == ("GET", 302)
     assert added.trigger["CUSTOM_DATA"]["content_ids"] == "args.productId"
-    assert events(request("addToCart", status=0, times=0, **link)) == {}
+    assert "AddToCart" not in events(request("removeFromCart", status=302, **link))
+
+
+def test_where_code_does_not_tell_the_method_a_link_may_put_into_the_cart_too():
+    put = request("add-to-cart", "", 0, times=0, kwargs={"slug": "mug"})
+    assert "METHOD" not in events(put)["AddToCart"].trigger
 
 
 def test_the_page_with_the_form_puts_nothing_into_the_cart():

@@ -94,8 +94,8 @@ def is_adding(moment: Moment) -> bool:
     adds, product = bool(said & ADD), product_of(moment) is not None
     into_cart = bool(said & CART) and not said & CHECKOUT
     if moment.method not in WRITES:
-        # A link does it in many small shops; code alone does not tell it from a form.
-        return into_cart and adds and product and bool(moment.times)
+        # A link does it in many small shops.
+        return into_cart and adds and product
     if into_cart:
         return adds or product
     # ``/products/<slug>/add/`` names no cart; how many of it are wanted says enough.

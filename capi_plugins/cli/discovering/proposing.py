@@ -10,7 +10,7 @@ import attrs
 from capi_plugins.cli.discovering import fields, funnel, goods, product_data
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment
-from capi_plugins.cli.discovering.words import rank
+from capi_plugins.cli.discovering.words import CART, rank
 
 _SHOWN_AGAIN = "the page answers 200: make sure that it does not when a form is wrong"
 _NO_VALUE = (
@@ -114,7 +114,7 @@ class _Proposing:
         return None
 
     def _add(self, event: str, moment: Moment) -> Proposal:
-        if moment.on == "request":
+        if moment.on == "request" and not moment.said & CART:
             moment = attrs.evolve(moment, method=moment.method or "POST")
         return self._about(event, moment, product_data.of_adding(moment, self._prefer))
 

@@ -128,19 +128,26 @@ def _field(field: Any, depth: int) -> tuple[str | None, Shape | None]:
         rows = Shape(kind="list", item=below)
         return name, Shape(kind="object", fields={"all": rows})
     if field.is_relation:
-        related = field.related_model
-        if depth == 0 or related is None or isinstance(related, str):
-            return None, None
-        if field.many_to_many:
-            return None, None
-        # Its key is there too, without the relation's row.
-        return field.name, shape_of(related, depth - 1) if snake(field.name) in HOLDERS else None
+        return _related(field, depth)
     for cls, kind in _KINDS:
         if isinstance(field, cls):
             return field.name, Shape(kind=kind)
     if rank("currency", field.name) is not None and field.max_length == _CURRENCY_LENGTH:
         return field.name, Shape(kind="currency")
     return field.name, Shape(kind="number" if isinstance(field, models.AutoField) else "text")
+
+
+def _related(field: Any, depth: int) -> tuple[str | None, Shape | None]:
+    related = field.related_model
+    if depth == 0 or related is None or isinstance(related, str):
+        return None, None
+    if not field.many_to_many:
+        # Its key is there too, without the relation's row.
+        return field.name, shape_of(related, depth - 1) if snake(field.name) in HOLDERS else None
+    if not understood(field.name):
+        return None, None
+    rows = Shape(kind="list", item=shape_of(related, depth - 1))
+    return field.name, Shape(kind="object", fields={"all": rows})
 
 
 def _row(model: type[models.Model], shape: Shape) -> Moment:
