@@ -217,7 +217,7 @@ class Triggers:
         if finished.route is not None and finished.route in self._by_route:
             candidates = self._by_route[finished.route] + candidates
         matching = [trigger for trigger in candidates if trigger.matches(finished)]
-        if not matching:
+        if not matching or finished.is_put_off:
             return []
         offered: list[Mapping[str, Any]] = []
 

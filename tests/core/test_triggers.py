@@ -261,6 +261,26 @@ def test_a_model_trigger_knows_its_moment(data, created, old, new, expected):
     assert trigger(**MODEL, **data).changes(created=created, old=old, new=new) is expected
 
 
+@pytest.mark.parametrize(
+    ("location", "fires"),
+    [
+        ("/login/?next=/cart/add/5/", False),
+        ("/login?next=%2Fcart%2Fadd%2F5%2F%3Fcolour%3Dred", False),
+        ("https://sso.shop.example/in?a=b&return_to=https://shop.example/cart/add/5/", False),
+        ("/login/?next=/shop/cart/add/5/", False),
+        ("/login/", True),
+        ("/login/?next=/checkout/", True),
+        ("/thanks?from=/cart/add/5/", True),
+        ("/login/?next=http://[", True),
+        ("", True),
+    ],
+)
+def test_what_waits_for_the_visitor_to_sign_in_has_not_happened_yet(location, fires):
+    triggers = Triggers([trigger(**REQUEST, ROUTE="cart:add", METHOD="GET", STATUS=302)])
+    how = {"path": "/cart/add/5/", "status": 302, "location": location}
+    assert bool(triggers.for_request(finished("cart:add", **how))) is fires
+
+
 def test_every_mistake_in_a_trigger_is_told():
     found = mistakes(
         ON="model",

@@ -120,11 +120,13 @@ class Recorder:
 
     def finish(self, finished: FinishedRequest) -> None:
         """Take note of how a request ended, and look at what happened in it."""
-        self._fires(lambda trigger: trigger.on == "request" and trigger.matches(finished))
+        put_off = finished.is_put_off
+        if not put_off:
+            self._fires(lambda trigger: trigger.on == "request" and trigger.matches(finished))
         late, _ = self._late.get() or [], self._late.set(None)
         for make in late:
             self._add(make())
-        if finished.route is None or finished.status >= _FAILED:
+        if finished.route is None or finished.status >= _FAILED or put_off:
             return
         offer = finished.offer()
         roots = {name: _root(name, offer) for name in _REQUEST_ROOTS if name in offer}

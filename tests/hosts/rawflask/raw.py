@@ -52,7 +52,7 @@ def search():
 @app.get("/addToCart")
 def addToCart():
     if "email" not in session:
-        return redirect(url_for("register"))
+        return redirect(url_for("register", next=request.full_path))
     ask("INSERT INTO kart VALUES (?, ?)", session["email"], request.args["productId"])
     return redirect(url_for("cart"))
 
