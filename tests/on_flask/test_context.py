@@ -167,7 +167,7 @@ def test_a_page_that_asks_to_sign_in_first_does_nothing_yet(make_app, recorder):
     assert recorder.events == []
     client.get("/login")
     client.get("/add?id=3")
-    assert lead(recorder)["event_name"] == "Lead"
+    assert lead(recorder)["name"] == "Lead"
 
 
 def test_user_is_not_loaded_when_nothing_happened(make_app):
