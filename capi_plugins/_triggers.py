@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -192,7 +193,10 @@ def _holds(value: Any, wanted: Any) -> bool:
         if value is NOWHERE:
             return False
         if isinstance(wanted, list | tuple):
-            return any(bool(value == item) for item in wanted)
+            return any(_holds(value, item) for item in wanted)
+        if isinstance(value, enum.Enum) and not isinstance(wanted, enum.Enum):
+            # Settings are read before the host's classes, or are no Python at all.
+            return wanted in (value.name, value.value)
         return bool(value == wanted)
     except Exception:
         return False

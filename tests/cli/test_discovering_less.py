@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -196,3 +197,34 @@ def test_a_reduced_price_counts_where_a_product_has_one(reduced):
     assert viewed["value"] == [path.format("context.product") for path in both]
     assert added["value"] == [path.format("product") for path in both]
     assert checkout["contents"]["item_price"] == [path.format("item.product") for path in both]
+
+
+class State(enum.Enum):
+    NEW = "n"
+    PAID = "p"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "label", "changed"),
+    [
+        ({"completed": None}, {"completed": NOON}, None, {"completed": {"EMPTY": False}}),
+        ({"status": 1}, {"status": 2}, "Completed", {"status": 2}),
+        ({"status": 1}, {"status": 3}, "Declined", None),
+        ({"status": State.NEW}, {"status": State.PAID}, None, {"status": "PAID"}),
+    ],
+)
+def test_money_has_come_by_a_date_a_number_with_a_name_or_an_enumeration(old, new, label, changed):
+    recorder = Recorder(None)
+    order = SimpleNamespace(pk=1, total=Decimal(24))
+    labels = {} if label is None else {"status": label}
+    recorder.row("shop.Order", lambda: order, created=False, old=old, new=new, labels=labels)
+    assert [moment.changes for moment in recorder.moments] == ([changed] if changed else [])
+
+
+@pytest.mark.parametrize("name", ["order", "object", "invoice"])
+def test_an_order_that_a_page_shows_is_no_product(name):
+    class Order(SimpleNamespace):
+        pass
+
+    shown = (SimpleNamespace if name != "object" else Order)(pk=3, amount=Decimal(24))
+    assert events(request("preview", kwargs={"pk": "3"}, context={name: shown})) == {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import types
 
 import pytest
@@ -214,6 +215,7 @@ def test_triggers_are_sorted_by_kind():
 
 
 PAID, UNPAID = {"paid": True}, {"paid": False}
+State = enum.Enum("State", {"NEW": "n", "PAID": "p"})
 FILLED = {"at": {"EMPTY": False}}
 
 
@@ -251,6 +253,11 @@ FILLED = {"at": {"EMPTY": False}}
         ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {"s": "draft"}, {"s": "sent"}, True),
         ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {}, {"s": "sent"}, True),
         ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {"s": "draft"}, {}, False),
+        # An enumeration is told by its names and its values.
+        ({"CHANGED": {"s": "PAID"}}, False, {"s": State.NEW}, {"s": State.PAID}, True),
+        ({"CHANGED": {"s": ["x", "p"]}}, False, {"s": State.NEW}, {"s": State.PAID}, True),
+        ({"CHANGED": {"s": State.PAID}}, False, {"s": State.NEW}, {"s": State.PAID}, True),
+        ({"CHANGED": {"s": "PAID"}}, False, {"s": State.PAID}, {"s": State.PAID}, False),
         # Several fields: the moment at which all of them hold.
         ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 0}, {"a": 1, "b": 2}, True),
         ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 2}, {"a": 1, "b": 2}, False),

@@ -177,11 +177,13 @@ def _telling_most(name: str) -> tuple[int, int, str]:
 
 def paid_change(moment: Moment) -> dict[str, Any]:
     """Say which field of a row would tell that money has come, as ``CHANGED`` does."""
-    roles = {"flag": "paid", "moment": "paid_at"}
+    # ``completed`` may be a date as well.
+    roles = {"flag": ("paid",), "moment": ("paid_at", "paid")}
     found = [
-        (role == "paid_at", place, name)
+        (shape.kind == "moment", place, name)
         for name, shape in moment.roots["instance"].fields.items()
-        if (role := roles.get(shape.kind)) and (place := rank(role, name)) is not None
+        for role in roles.get(shape.kind, ())
+        if (place := rank(role, name)) is not None
     ]
     if not found:
         return {}

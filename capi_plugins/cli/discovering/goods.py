@@ -14,6 +14,7 @@ from capi_plugins.cli.discovering.words import (
     HOOKS,
     LISTED,
     ORDERING,
+    ORDERS,
     SEARCH,
     TAKE_AWAY,
     VIEWED,
@@ -62,8 +63,8 @@ def viewed(moment: Moment) -> str | None:
     shown += [(f"response.{name}", shape) for name, shape in told.fields.items()]
     for path, shape in sorted(shown, key=lambda item: by_subject(item[0].partition(".")[2])):
         priced = shape.item is None and price(shape, "it")
-        named = snake(path.partition(".")[2]) not in CART
-        if named and priced and product_key(shape, "it", "sku"):
+        called = words_of(path.partition(".")[2], shape.type)
+        if priced and product_key(shape, "it", "sku") and not called & (CART | set(ORDERS)):
             return path
     return None
 

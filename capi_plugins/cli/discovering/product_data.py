@@ -56,14 +56,15 @@ def of_view(moment: Moment, told_by: str | None) -> ProductData:
         notes = (_NO_PRICE, *_other_key(key, told_by)) if key else (_NO_PRODUCT,)
         return ProductData({"content_ids": key, **PRODUCT}, notes)
     shape = at(moment, path)
+    key = fields.product_key(shape, path, prefer)
     found = {
-        "content_ids": fields.product_key(shape, path, prefer),
+        "content_ids": key,
         **PRODUCT,
         "content_name": fields.find("title", shape, path, 1),
         "content_category": fields.find("category", shape, path),
         "value": fields.written(fields.price(shape, path)),
     }
-    return ProductData(found, _other_key(found["content_ids"], told_by), shape, path)
+    return ProductData(found, _other_key(key, told_by), shape, path)
 
 
 def _other_key(path: str | None, told_by: str | None) -> tuple[str, ...]:
@@ -94,7 +95,8 @@ def of_adding(moment: Moment, prefer: str) -> ProductData:
     quantity = "quantity" if number.kind in {"number", "digits"} else in_line
     key = (fields.line_key if is_line else fields.product_key)(shape, start, prefer)
     prices = fields.price(shape, start)
-    data, notes = _contents(key, quantity, prices), () if key else (_NO_PRODUCT,)
+    data = _contents(key, quantity, prices)
+    notes: tuple[str, ...] = () if key else (_NO_PRODUCT,)
     # A line may hold more than was put into it now.
     total = fields.find("value", shape, start, 1) if quantity == in_line else None
     if total is not None and total not in {*prices, quantity}:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import enum
 import threading
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from capi_plugins import Client, FinishedRequest, Trigger
@@ -77,6 +79,7 @@ class Recorder:
         created: bool,
         old: Offer,
         new: Offer,
+        labels: Offer = MappingProxyType({}),
         is_user: bool = False,
     ) -> None:
         """Take note of a row that was saved.
@@ -87,12 +90,15 @@ class Recorder:
             created: Whether it is new.
             old: Fields before, as far as they are known.
             new: Fields after.
+            labels: What those values are called that have a name: 2 may be ``completed``.
             is_user: Whether its model is that of the people who sign in.
         """
         changes = {
             name: wanted
             for name, value in new.items()
-            if (wanted := _telling(name, value, created, old)) is not None
+            if created or name not in old or old[name] != value
+            if (wanted := _telling(name, value, labels.get(name))) is not None
+            if created or not _was_filled(wanted, old.get(name))
         }
         self._fires(
             lambda trigger: (
@@ -159,21 +165,26 @@ class Recorder:
         self.fired.update(trigger.where for trigger in self._triggers if matches(trigger))
 
 
-def _telling(name: str, value: Any, created: bool, old: Offer) -> Any:
+def _telling(name: str, value: Any, label: Any) -> Any:
     """Return what ``CHANGED`` has to say where a field tells that money has come, else None.
 
     Of a row no other values are kept.
     """
-    known = not created and name in old
-    if known and old[name] == value:
-        return None
+    is_date = kind_of(value) == "moment"
+    if is_date and (rank("paid_at", name) is not None or rank("paid", name) is not None):
+        return {"EMPTY": False}
     if rank("paid", name) is not None and value is True:
         return True
-    filled = kind_of(value) == "moment" and not (known and old[name])
-    if rank("paid_at", name) is not None and filled:
-        return {"EMPTY": False}
-    text = isinstance(value, str) and value.lower() in PAID_WORDS
-    return value if rank("status", name) is not None and text else None
+    if rank("status", name) is None:
+        return None
+    if isinstance(value, enum.Enum):
+        label, value = value.name, value.name
+    said = value if label is None else label
+    return value if isinstance(said, str) and said.lower() in PAID_WORDS else None
+
+
+def _was_filled(wanted: Any, old: Any) -> bool:
+    return isinstance(wanted, Mapping) and old is not None
 
 
 def _told(offer: Offer) -> Shape:

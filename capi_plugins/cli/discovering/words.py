@@ -103,7 +103,7 @@ TAKE_AWAY = frozenset(
     "remove removed removal delete deleted clear update empty minus change increase decrease "
     "apply coupon coupons voucher vouchers".split()
 )
-CHECKOUT = frozenset("checkout kasse caisse pay payment".split())
+CHECKOUT = frozenset("checkout kasse caisse pay payment payments".split())
 ORDERING = frozenset("order orders purchase booking".split())
 DONE = frozenset(
     "thanks thank thankyou success successful done complete completed confirmation confirmed "
