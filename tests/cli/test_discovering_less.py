@@ -228,3 +228,11 @@ def test_an_order_that_a_page_shows_is_no_product(name):
 
     shown = (SimpleNamespace if name != "object" else Order)(pk=3, amount=Decimal(24))
     assert events(request("preview", kwargs={"pk": "3"}, context={name: shown})) == {}
+
+
+def test_an_address_that_somebody_takes_off_a_list_is_no_lead():
+    form = {"email_field": "ada@example.com"}
+    won = request("newsletter_subscribe", "POST", 302, form=form)
+    lead = events(won)["Lead"]
+    assert lead.trigger["USER_DATA"] == {"email": "form.email_field"}
+    assert events(request("newsletter_unsubscribe", "POST", 302, form=form)) == {}

@@ -15,6 +15,7 @@ from capi_plugins.cli.discovering.words import (
     CONTACT,
     DONE,
     HOOKS,
+    LEAVING,
     ORDERING,
     ORDERS,
     REGISTER,
@@ -70,7 +71,7 @@ def is_contact(moment: Moment) -> bool:
         return wanted and find("email", moment.roots["instance"], "instance", 1) is not None
     if moment.on != "request" or moment.method not in WRITES[:-1]:
         return False
-    if said & (CART | CHECKOUT | HOOKS) or _opens_account(said):
+    if said & (CART | CHECKOUT | HOOKS | LEAVING) or _opens_account(said):
         return False
     form = moment.roots.get("form", NOTHING)
     return bool(said & CONTACT) and find("email", form, "form", 1) is not None

@@ -114,6 +114,8 @@ CONTACT = frozenset(
     "contact lead leads enquiry inquiry quote callback demo newsletter subscribe subscription "
     "subscriber waitlist feedback message appointment".split()
 )
+LEAVING = frozenset("unsubscribe unsubscribed optout remove delete cancel update".split())
+"""Words of forms with an address in them by which nobody is won."""
 WISHLIST = frozenset("wishlist favourite favorite favourites favorites".split())
 HOOKS = frozenset("webhook webhooks hook admin api dashboard".split())
 LISTED = frozenset("list category categories tag tags brand brands review reviews edit".split())
@@ -121,7 +123,12 @@ LISTED = frozenset("list category categories tag tags brand brands review review
 REGISTER = frozenset("register registration registered signup join enrol enroll".split())
 _KNOWN = (
     *(CART, ADD, TAKE_AWAY, CHECKOUT, ORDERING, DONE, SEARCH, CONTACT, WISHLIST, REGISTER),
-    *(HOOKS, LISTED, frozenset("sign up account product products item detail user".split())),
+    *(
+        HOOKS,
+        LISTED,
+        LEAVING,
+        frozenset("sign up account product products item detail user".split()),
+    ),
 )
 KNOWN = frozenset[str]().union(*_KNOWN)
 """Every word that a route may be told by; other parts of a path are not kept."""
@@ -145,6 +152,8 @@ def rank(role: str, name: str) -> int | None:
     plain = snake(name)
     if plain in FIELDS[role]:
         return FIELDS[role].index(plain)
+    if role == "email" and {"mail", "email"} & set(plain.split("_")):
+        return _LAST
     if role == "value" and _TOTAL.search(plain) and not _NO_TOTAL.search(plain):
         return _LAST
     if role == "lines" and _LINES.search(plain):
