@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from capi_plugins._paths import NOWHERE, Lookup, parse_lookup, resolve
+from capi_plugins._conditions import fulfilled, is_condition
+from capi_plugins._paths import Lookup, parse_lookup, resolve
 from capi_plugins.context import FinishedRequest
 from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
@@ -98,7 +98,7 @@ class Trigger:
             InvalidEvent: The event's time cannot be read.
         """
         for path, wanted in self.when.items():
-            if not _fulfilled(resolve(path, offer), wanted):
+            if not fulfilled(resolve(path, offer), wanted):
                 return None
         notes: list[FieldNote] = []
         fields: dict[str, Any] = {"event_name": self.event, "event_id": event_id}
@@ -133,7 +133,7 @@ class Trigger:
 
     def _has_changed(self, values: Mapping[str, Any]) -> bool:
         return all(
-            name in values and _fulfilled(values[name], wanted)
+            name in values and fulfilled(values[name], wanted)
             for name, wanted in self.changed.items()
         )
 
@@ -165,41 +165,6 @@ def _text(key: Any) -> str | None:
         return None if key is None else str(key)
     except Exception:
         return None
-
-
-def _fulfilled(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, list | tuple):
-        return any(_fulfilled(value, option) for option in wanted)
-    if _is_condition(wanted, "EMPTY"):
-        return _leads_nowhere(value) is wanted["EMPTY"]
-    if _is_condition(wanted, "NOT"):
-        return not _fulfilled(value, wanted["NOT"])
-    return _holds(value, wanted)
-
-
-def _is_condition(wanted: Any, name: str) -> bool:
-    return isinstance(wanted, Mapping) and set(wanted) == {name}
-
-
-def _leads_nowhere(value: Any) -> bool:
-    try:
-        return value is NOWHERE or is_empty(value)
-    except Exception:
-        return True
-
-
-def _holds(value: Any, wanted: Any) -> bool:
-    try:
-        if value is NOWHERE:
-            return False
-        if isinstance(wanted, list | tuple):
-            return any(_holds(value, item) for item in wanted)
-        if isinstance(value, enum.Enum) and not isinstance(wanted, enum.Enum):
-            # Settings are read before the host's classes, or are no Python at all.
-            return wanted in (value.name, value.value)
-        return bool(value == wanted)
-    except Exception:
-        return False
 
 
 class Triggers:
@@ -318,7 +283,7 @@ def _wanted(section: Section, key: str) -> dict[str, Any]:
     conditions = section.take(key, Mapping, {})
     for name, wanted in conditions.items():
         for option in wanted if isinstance(wanted, list | tuple) else [wanted]:
-            if _is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
+            if is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
                 section.problems.append(
                     f"{section.at(key)}[{name!r}]['EMPTY'] must be True or False"
                 )

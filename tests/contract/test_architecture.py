@@ -200,7 +200,7 @@ LAYERS = [
         "nudging",
         "receiving",
     },
-    {"_discovery", "_implementation", "_plugins", "_triggers", "_retry"},
+    {"_conditions", "_discovery", "_implementation", "_plugins", "_triggers", "_retry"},
     {"_subjects"},
     {"_once", "_trouble"},
     {
