@@ -236,3 +236,26 @@ def test_an_address_that_somebody_takes_off_a_list_is_no_lead():
     lead = events(won)["Lead"]
     assert lead.trigger["USER_DATA"] == {"email": "form.email_field"}
     assert events(request("newsletter_unsubscribe", "POST", 302, form=form)) == {}
+
+
+def test_what_is_to_be_done_may_stand_in_the_body():
+    recorder = Recorder(None)
+    for action in ("remove", "remove", "add", "Ada Lovelace"):
+        body = {"productId": 3, "action": action}
+        recorder.finish(
+            FinishedRequest(
+                method="POST",
+                route="update_item",
+                path="/update_item/",
+                status=200,
+                offer=lambda body=body: {"kwargs": {}, "json": body},
+            )
+        )
+    assert [dict(moment.actions) for moment in recorder.moments] == [
+        {"json.action": "remove"},
+        {"json.action": "add"},
+        {},
+    ]
+    added = events(*recorder.moments)["AddToCart"]
+    assert added.trigger["WHEN"] == {"json.action": "add"}
+    assert added.trigger["CUSTOM_DATA"]["content_ids"] == "json.productId"

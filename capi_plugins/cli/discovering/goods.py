@@ -89,10 +89,13 @@ def is_wishing(moment: Moment) -> bool:
 
 def is_adding(moment: Moment) -> bool:
     """Whether a request puts something into the cart."""
-    said = moment.said
-    if moment.on != "request" or said & TAKE_AWAY:
+    said, product = moment.said, product_of(moment) is not None
+    told = words_of(*moment.actions.values())
+    if moment.on == "request" and product and told & ADD:
+        return not said & (CHECKOUT | WISHLIST)
+    if moment.on != "request" or (said | told) & TAKE_AWAY:
         return False
-    adds, product = bool(said & ADD), product_of(moment) is not None
+    adds = bool(said & ADD)
     into_cart = bool(said & CART) and not said & CHECKOUT
     if moment.method not in WRITES:
         # A link does it in many small shops.

@@ -120,7 +120,8 @@ class _Proposing:
 
     def _about(self, event: str, moment: Moment, told: product_data.ProductData) -> Proposal:
         data = self._priced(told.data, told.shape, told.path)
-        return self._made(event, moment, custom_data=data, notes=told.notes)
+        when = dict(moment.actions)
+        return self._made(event, moment, when=when, custom_data=data, notes=told.notes)
 
     def _checkout(self, moment: Moment) -> Proposal:
         found = funnel.subject(moment, _CARTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import enum
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from capi_plugins import Client, FinishedRequest, Trigger
 from capi_plugins._paths import resolve
 from capi_plugins.cli.discovering.shapes import Shape, kind_of, look
 from capi_plugins.cli.discovering.survey import Moment
-from capi_plugins.cli.discovering.words import PAID_WORDS, known_words, rank
+from capi_plugins.cli.discovering.words import ADD, PAID_WORDS, TAKE_AWAY, known_words, rank
 
 Offer = Mapping[str, Any]
 _REQUEST_ROOTS = ("kwargs", "args", "form", "json", "context", "session")
@@ -23,6 +23,7 @@ _NO_PAGE = frozenset(
     "request user perms messages csrf_token block view form session g config current_user "
     "paginator page_obj debug sql_queries static media LANGUAGES LANGUAGE_CODE TIME_ZONE".split()
 )
+_ACTIONS = ("action", "act", "operation", "op", "cmd", "do")
 _FAILED = 400
 
 
@@ -145,6 +146,7 @@ class Recorder:
             words=known_words([_without_values(finished.path, offer), finished.template or ""]),
             method=finished.method,
             status=finished.status,
+            actions=dict(_actions(offer)),
             times=1,
         )
         self._add(moment)
@@ -192,6 +194,14 @@ def _told(offer: Offer) -> Shape:
     told = {name: resolve(f"response.{name}", offer) for name in _PARSED}
     fields = {name: look(value) for name, value in told.items() if isinstance(value, Mapping)}
     return Shape(kind="object", fields=fields)
+
+
+def _actions(offer: Offer) -> Iterator[tuple[str, str]]:
+    for root in ("form", "json"):
+        for name in _ACTIONS:
+            value = resolve(f"{root}.{name}", offer)
+            if isinstance(value, str) and value.lower() in ADD | TAKE_AWAY:
+                yield f"{root}.{name}", value
 
 
 def _without_values(path: str, offer: Offer) -> str:
