@@ -81,16 +81,21 @@ def signals() -> dict[str, Signal]:
         for name, module in list(sys.modules.items())
         if name.startswith(_NOT_THEIRS)
         for value in list(vars(module).values())
-        if isinstance(value, Signal)
+        if _is_signal(value)
     }
     found: dict[int, tuple[str, Signal]] = {}
     for module_name, module in sorted(sys.modules.items(), key=_signals_first):
         if not f"{module_name}.".startswith(names):
             continue
         for name, value in list(vars(module).items()):
-            if isinstance(value, Signal) and id(value) not in djangos:
+            if _is_signal(value) and id(value) not in djangos:
                 found.setdefault(id(value), (f"{module_name}.{name}", value))
     return dict(found.values())
+
+
+def _is_signal(value: object) -> bool:
+    # What is lazy would be set up by ``isinstance``, and may not be able to.
+    return issubclass(type(value), Signal)
 
 
 def _signals_first(item: tuple[str, Any]) -> tuple[bool, str]:
