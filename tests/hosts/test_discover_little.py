@@ -8,9 +8,12 @@ from collections import Counter
 import pytest
 
 from capi_plugins.sandbox import Sandbox
-from tests.hosts.walks import HOSTS, environment, served, settings_for, sha, visitor
+from tests.hosts.walks import HOSTS, environment, run, served, settings_for, sha, visitor
 
 RECORD = ("capi", "discover", "--record", "--json", "--port", "{port}")
+
+
+LINKS = HOSTS / "linkshop"
 
 
 def ask(browser, method, path, **data):
@@ -72,3 +75,71 @@ def test_a_flask_shop_with_sql_by_hand_and_texts_for_pages_has_its_funnel(tmp_pa
     for event in ("InitiateCheckout", "Purchase"):
         assert (data[event]["value"], data[event]["currency"]) == (19.5, "USD")
     assert people["Purchase"] == people["CompleteRegistration"] == [sha("bob@example.com")]
+
+
+def shop_by_links(url, email, order):
+    with visitor(url) as browser:
+        ask(browser, "GET", "/shop/leather-bag/")
+        ask(browser, "GET", "/shop/leather-bag/")
+        ask(browser, "GET", "/add-to-cart/leather-bag/")  # asks to sign in first
+        join = "/join/?next=/add-to-cart/leather-bag/"
+        ask(browser, "POST", join, email=email, password="s3cret-word")
+        ask(browser, "GET", "/add-to-cart/leather-bag/")
+        ask(browser, "GET", "/checkout/")
+        ask(browser, "GET", f"/preview/{order}/")
+        ask(browser, "POST", f"/preview/{order}/")
+    with visitor(url) as bank:
+        for _ in range(3):
+            assert bank.post("/hooks/money/", json={"order": order}).status_code == 200
+
+
+def test_a_django_shop_of_links_behind_a_login_has_its_funnel(tmp_path):
+    pytest.importorskip("gunicorn")
+    common = {"PLAIN_DATABASE": str(tmp_path / "links.sqlite3")}
+    environ = environment(**common)
+    run(LINKS, environ, "manage.py", "migrate", "--run-syncdb", "--verbosity=0")
+    fill = (
+        "from linkshop.models import Item; "
+        "Item.objects.create(title='Bag', slug='leather-bag', price=100, discount_price=80)"
+    )
+    run(LINKS, environ, "manage.py", "shell", "-c", fill)
+    with served(LINKS, environ, tmp_path, "manage.py", *RECORD) as recording:
+        shop_by_links(recording.url, "ada@example.com", 1)
+    found = json.loads(recording.said)
+    assert not any("post_save" in moment["name"] for moment in found["moments"])
+
+    with Sandbox() as sandbox:
+        settings = settings_for(sandbox, TRIGGERS=found["triggers"])
+        environ = environment(**common, PLAIN_CAPI=json.dumps(settings))
+        server = ("-m", "gunicorn", "-b", "127.0.0.1:{port}", "linkshop.wsgi")
+        with served(LINKS, environ, tmp_path, *server) as shop:
+            shop_by_links(shop.url, "bob@example.com", 2)
+        assert sandbox.refused == []
+        sent = [event.payload for event in sandbox.accepted()]
+    assert Counter(event["event_name"] for event in sent) == {
+        "ViewContent": 1,
+        "AddToCart": 2,
+        "InitiateCheckout": 1,
+        "Purchase": 1,
+        "CompleteRegistration": 1,
+    }
+    data = {event["event_name"]: event.get("custom_data", {}) for event in sent}
+    assert (data["ViewContent"]["value"], data["ViewContent"]["currency"]) == (80, "EUR")
+    assert data["ViewContent"]["content_ids"] == ["leather-bag"]
+    assert data["AddToCart"]["content_ids"] == ["leather-bag"]
+    for event in ("InitiateCheckout", "Purchase"):
+        assert (data[event]["value"], data[event]["currency"]) == (160, "EUR")
+        line = {"id": "leather-bag", "quantity": 2, "item_price": 80}
+        assert data[event]["contents"] == [line]
+    (purchase,) = [event for event in sent if event["event_name"] == "Purchase"]
+    assert purchase["event_id"] == "Purchase.2"
+    assert purchase["user_data"]["em"] == [sha("bob@example.com")]
+
+
+def test_code_alone_tells_the_lines_of_an_order_and_leaves_the_method_of_links_open(tmp_path):
+    environ = environment(PLAIN_DATABASE=str(tmp_path / "links.sqlite3"))
+    found = json.loads(run(LINKS, environ, "manage.py", "capi", "discover", "--json"))
+    proposed = {proposal["event"]: proposal["trigger"] for proposal in found["proposals"]}
+    assert "METHOD" not in proposed["AddToCart"]
+    assert proposed["Purchase"]["CHANGED"] == {"completed": {"EMPTY": False}}
+    assert proposed["Purchase"]["CUSTOM_DATA"]["contents"]["EACH"] == "instance.items.all"
