@@ -250,33 +250,6 @@ def test_the_proposals_for_a_flask_shop_give_its_whole_funnel_without_a_line_of_
     assert found["triggers"] == found["not_fired"] == []
 
 
-IN_THE_BACKGROUND = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
-
-
-@pytest.mark.parametrize("framework", ["django", "flask"])
-def test_in_the_background_of_a_script_sigterm_ends_it_and_shows_what_was_found(
-    framework, tmp_path
-):
-    if framework == "django":
-        set_up_django(tmp_path)
-        folder, environ, page = DJANGO, django_environment(tmp_path), "/search/?q=tea"
-        command = ("manage.py", *RECORD)
-    else:
-        folder, environ, page = FLASK, flask_environment(tmp_path), "/search?query=tea"
-        command = ("-m", "flask", *RECORD)
-    with (
-        served(folder, environ, tmp_path, "-c", IN_THE_BACKGROUND, *command) as recording,
-        visitor(recording.url) as browser,
-    ):
-        ask(browser, "GET", page)
-    assert "Search" in by_event(json.loads(recording.said))
-    assert re.search(r"'kill \d+'\s+ends it", recording.log)
-
-
 def test_what_is_configured_and_does_not_fire_is_named_and_less_is_shown_as_a_difference(tmp_path):
     set_up_django(tmp_path)
     purchase = {

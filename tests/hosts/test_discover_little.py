@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -13,7 +14,8 @@ from tests.hosts.walks import HOSTS, environment, run, served, settings_for, sha
 RECORD = ("capi", "discover", "--record", "--json", "--port", "{port}")
 
 
-LINKS = HOSTS / "linkshop"
+LINKS, RAW = HOSTS / "linkshop", HOSTS / "rawflask"
+WRAPPED = "capi_flask:wrap('raw:app')"
 
 
 def ask(browser, method, path, **data):
@@ -39,13 +41,12 @@ def shop_raw(url, email):
 
 def test_a_flask_shop_with_sql_by_hand_and_texts_for_pages_has_its_funnel(tmp_path):
     pytest.importorskip("gunicorn")
-    folder = HOSTS / "rawflask"
     common = {
         "PLAIN_DATABASE": str(tmp_path / "raw.sqlite3"),
-        "FLASK_APP": "capi_flask:wrap('raw:app')",
+        "FLASK_APP": WRAPPED,
         "CAPI_FLASK_APP": "raw:app",
     }
-    with served(folder, environment(**common), tmp_path, "-m", "flask", *RECORD) as recording:
+    with served(RAW, environment(**common), tmp_path, "-m", "flask", *RECORD) as recording:
         shop_raw(recording.url, "ada@example.com")
     found = json.loads(recording.said)
     for value in ("ada@example.com", "Teapot", "19.5", "s3cret-word"):
@@ -55,7 +56,7 @@ def test_a_flask_shop_with_sql_by_hand_and_texts_for_pages_has_its_funnel(tmp_pa
         settings = settings_for(sandbox, TRIGGERS=found["triggers"])
         environ = environment(**common, FLASK_CAPI=json.dumps(settings))
         server = ("-m", "gunicorn", "-b", "127.0.0.1:{port}", "capi_flask.wsgi:app")
-        with served(folder, environ, tmp_path, *server) as shop:
+        with served(RAW, environ, tmp_path, *server) as shop:
             shop_raw(shop.url, "bob@example.com")
         assert sandbox.refused == []
         sent = [event.payload for event in sandbox.accepted()]
@@ -75,6 +76,15 @@ def test_a_flask_shop_with_sql_by_hand_and_texts_for_pages_has_its_funnel(tmp_pa
     for event in ("InitiateCheckout", "Purchase"):
         assert (data[event]["value"], data[event]["currency"]) == (19.5, "USD")
     assert people["Purchase"] == people["CompleteRegistration"] == [sha("bob@example.com")]
+
+
+def make_links(environ):
+    run(LINKS, environ, "manage.py", "migrate", "--run-syncdb", "--verbosity=0")
+    fill = (
+        "from linkshop.models import Item; "
+        "Item.objects.create(title='Bag', slug='leather-bag', price=100, discount_price=80)"
+    )
+    run(LINKS, environ, "manage.py", "shell", "-c", fill)
 
 
 def shop_by_links(url, email, order):
@@ -97,12 +107,7 @@ def test_a_django_shop_of_links_behind_a_login_has_its_funnel(tmp_path):
     pytest.importorskip("gunicorn")
     common = {"PLAIN_DATABASE": str(tmp_path / "links.sqlite3")}
     environ = environment(**common)
-    run(LINKS, environ, "manage.py", "migrate", "--run-syncdb", "--verbosity=0")
-    fill = (
-        "from linkshop.models import Item; "
-        "Item.objects.create(title='Bag', slug='leather-bag', price=100, discount_price=80)"
-    )
-    run(LINKS, environ, "manage.py", "shell", "-c", fill)
+    make_links(environ)
     with served(LINKS, environ, tmp_path, "manage.py", *RECORD) as recording:
         shop_by_links(recording.url, "ada@example.com", 1)
     found = json.loads(recording.said)
@@ -143,3 +148,31 @@ def test_code_alone_tells_the_lines_of_an_order_and_leaves_the_method_of_links_o
     assert "METHOD" not in proposed["AddToCart"]
     assert proposed["Purchase"]["CHANGED"] == {"completed": {"EMPTY": False}}
     assert proposed["Purchase"]["CUSTOM_DATA"]["contents"]["EACH"] == "instance.items.all"
+
+
+IN_THE_BACKGROUND = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "command", "page"),
+    [(LINKS, ("manage.py",), "/shop/leather-bag/"), (RAW, ("-m", "flask"), "/search?searchQuery=")],
+    ids=["django", "flask"],
+)
+def test_in_the_background_of_a_script_sigterm_ends_it_and_shows_what_was_found(
+    folder, command, page, tmp_path
+):
+    environ = environment(PLAIN_DATABASE=str(tmp_path / "shop.sqlite3"), FLASK_APP=WRAPPED)
+    if folder == LINKS:
+        make_links(environ)
+    arguments = ("-c", IN_THE_BACKGROUND, *command, *RECORD)
+    with (
+        served(folder, environ, tmp_path, *arguments) as recording,
+        visitor(recording.url) as browser,
+    ):
+        ask(browser, "GET", page)
+    assert json.loads(recording.said)["moments"]
+    assert re.search(r"'kill \d+'\s+ends it", recording.log)
