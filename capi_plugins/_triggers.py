@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from capi_plugins._paths import NOWHERE, Lookup, parse_lookup, resolve
+from capi_plugins._conditions import fulfilled, is_condition
+from capi_plugins._paths import Lookup, parse_lookup, resolve
 from capi_plugins.context import FinishedRequest
 from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
@@ -39,7 +40,7 @@ class Trigger:
         when: Paths and the values they must have.
         signal: Dotted path of a signal.
         model: Label (Django) or dotted path of a model.
-        changed: Fields and the values they must change to.
+        changed: Fields and the values they must change to, or conditions as in ``when``.
         created: True: new rows only; False: rows that were there before only; None: new rows, and
             where ``changed`` says what to look for, those that changed.
         route: Name of a route, None for any.
@@ -97,7 +98,7 @@ class Trigger:
             InvalidEvent: The event's time cannot be read.
         """
         for path, wanted in self.when.items():
-            if not _fulfilled(resolve(path, offer), wanted):
+            if not fulfilled(resolve(path, offer), wanted):
                 return None
         notes: list[FieldNote] = []
         fields: dict[str, Any] = {"event_name": self.event, "event_id": event_id}
@@ -121,17 +122,19 @@ class Trigger:
 
         Args:
             created: Whether the row is new.
-            old: Values before, of the fields in ``CHANGED``; ignored for a new row.
-            new: Values after.
+            old: Values before, of the fields in ``CHANGED`` at least; ignored for a new row.
+            new: Values after, of those that were written.
         """
         if self.created is not None and created is not self.created:
             return False
         if not self.changed:
             return created or self.created is False
-        if not all(_holds(new.get(name, NOWHERE), value) for name, value in self.changed.items()):
-            return False
-        return created or not all(
-            _holds(old.get(name, NOWHERE), value) for name, value in self.changed.items()
+        return self._has_changed(new) and (created or not self._has_changed(old))
+
+    def _has_changed(self, values: Mapping[str, Any]) -> bool:
+        return all(
+            name in values and fulfilled(values[name], wanted)
+            for name, wanted in self.changed.items()
         )
 
     def matches(self, finished: FinishedRequest) -> bool:
@@ -164,38 +167,6 @@ def _text(key: Any) -> str | None:
         return None
 
 
-def _fulfilled(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, list | tuple):
-        return any(_fulfilled(value, option) for option in wanted)
-    if _is_condition(wanted, "EMPTY"):
-        return _leads_nowhere(value) is wanted["EMPTY"]
-    if _is_condition(wanted, "NOT"):
-        return not _fulfilled(value, wanted["NOT"])
-    return _holds(value, wanted)
-
-
-def _is_condition(wanted: Any, name: str) -> bool:
-    return isinstance(wanted, Mapping) and set(wanted) == {name}
-
-
-def _leads_nowhere(value: Any) -> bool:
-    try:
-        return value is NOWHERE or is_empty(value)
-    except Exception:
-        return True
-
-
-def _holds(value: Any, wanted: Any) -> bool:
-    try:
-        if value is NOWHERE:
-            return False
-        if isinstance(wanted, list | tuple):
-            return any(bool(value == item) for item in wanted)
-        return bool(value == wanted)
-    except Exception:
-        return False
-
-
 class Triggers:
     """The triggers in force, by kind."""
 
@@ -215,7 +186,7 @@ class Triggers:
         if finished.route is not None and finished.route in self._by_route:
             candidates = self._by_route[finished.route] + candidates
         matching = [trigger for trigger in candidates if trigger.matches(finished)]
-        if not matching:
+        if not matching or finished.is_put_off:
             return []
         offered: list[Mapping[str, Any]] = []
 
@@ -291,13 +262,19 @@ def parse_user_data(settings: Settings, problems: list[str]) -> dict[str, Lookup
 
 
 def _conditions(section: Section) -> dict[str, Any]:
-    conditions = section.take("WHEN", Mapping, {})
-    for path, wanted in conditions.items():
+    conditions = _wanted(section, "WHEN")
+    for path in conditions:
         parse_lookup(path if isinstance(path, str) else None, section.at("WHEN"), section.problems)
+    return conditions
+
+
+def _wanted(section: Section, key: str) -> dict[str, Any]:
+    conditions = section.take(key, Mapping, {})
+    for name, wanted in conditions.items():
         for option in wanted if isinstance(wanted, list | tuple) else [wanted]:
-            if _is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
+            if is_condition(option, "EMPTY") and not isinstance(option["EMPTY"], bool):
                 section.problems.append(
-                    f"{section.at('WHEN')}[{path!r}]['EMPTY'] must be True or False"
+                    f"{section.at(key)}[{name!r}]['EMPTY'] must be True or False"
                 )
     return dict(conditions)
 
@@ -315,7 +292,7 @@ def _model(section: Section) -> dict[str, Any]:
         section.wrong("MODEL", "is required: 'app_label.Model' or a dotted path")
     return {
         "model": model,
-        "changed": dict(section.take("CHANGED", Mapping, {})),
+        "changed": _wanted(section, "CHANGED"),
         "created": section.take("CREATED", bool),
     }
 

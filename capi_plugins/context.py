@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 
@@ -64,6 +65,10 @@ NO_REQUEST = RequestContext()
 """The context of events that happen outside any request."""
 
 
+# Of Django's ``login_required`` and Flask-Login, and of others.
+_COMING_BACK = ("next", "return_to", "redirect_to", "continue")
+
+
 @attrs.frozen(kw_only=True)
 class FinishedRequest:
     """How a request ended; what request triggers are matched against.
@@ -75,6 +80,7 @@ class FinishedRequest:
         status: HTTP status of the answer.
         content_type: Media type of the answer, lower case, without parameters.
         template: Name of the template rendered for the answer, where the framework tells.
+        location: Where the answer leads to, as its header says; empty: nowhere.
         offer: Called once, when a trigger matches: the names its paths may start at
             (``request``, ``user``, ``kwargs``, ``form``, ``context``, ...).
     """
@@ -85,4 +91,20 @@ class FinishedRequest:
     status: int
     content_type: str = ""
     template: str | None = None
+    location: str = ""
     offer: Callable[[], Mapping[str, object]] = attrs.field(default=dict, repr=False, eq=False)
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether the visitor is to sign in first and to come back: nothing has been done yet."""
+        if not self.location:
+            return False
+        try:
+            query = parse_qs(urlsplit(self.location).query)
+            asked = [value for name in _COMING_BACK for value in query.get(name, ())]
+            paths = [unquote(urlsplit(value).path) for value in asked]
+        except ValueError:
+            return False
+        # What is mounted below a prefix knows its path without it.
+        below = self.path if len(self.path) > 1 else None
+        return any(path == self.path or (below and path.endswith(below)) for path in paths)

@@ -91,9 +91,20 @@ def lost_attributes(trigger: Trigger, model: type) -> list[str]:
     lost = []
     for path in dict.fromkeys(_paths(trigger)):
         first, *steps = path.split(".")
-        if first == "instance" and steps and not hasattr(model, steps[0]):
+        if first in {"instance", "old"} and steps and not hasattr(model, steps[0]):
             lost.append(path)
     return lost
+
+
+def read_before(trigger: Trigger) -> frozenset[str]:
+    """Return the fields whose values before a row was saved a model trigger asks for.
+
+    Args:
+        trigger: The rule.
+    """
+    split = (path.split(".") for path in _paths(trigger))
+    asked = {steps[1] for steps in split if steps[0] == "old" and len(steps) > 1}
+    return frozenset(asked.union(trigger.changed))
 
 
 def reads(trigger: Trigger, name: str) -> bool:

@@ -22,6 +22,10 @@ _SECRET = re.compile(
     )(?:$|[-_.\]])""",
     re.IGNORECASE | re.VERBOSE,
 )
+_BEFORE_TOKEN = re.compile(
+    r"activat|confirm|verif|reset|token|invit|unsubscribe|magic", re.IGNORECASE
+)
+_TOKEN_LENGTH = 16
 
 
 class RequestData:
@@ -100,10 +104,11 @@ def _urls(context: RequestContext) -> dict[str, str | None]:
 
 
 def without_secrets(url: str) -> str:
-    """Take the parameters out of a URL that hold personal data or secrets.
+    """Take out of a URL what holds personal data or secrets.
 
     Meta must not receive contact data in clear, and pages are reached with tokens to reset a
-    password or to pay. A parameter goes when its name says so or its value is an e-mail address.
+    password or to pay. A parameter goes when its name says so or its value is an e-mail address;
+    a part of the path becomes ``-`` when it is one, or is long and follows a part that says so.
 
     Args:
         url: Absolute, without a fragment.
@@ -111,10 +116,23 @@ def without_secrets(url: str) -> str:
     Source: Meta's *Business Tools Terms*.
     """
     page, mark, query = url.partition("?")
+    page = _without_secret_parts(page)
     if not mark:
-        return url
+        return page
     kept = [part for part in query.split("&") if not _is_secret(part)]
     return f"{page}?{'&'.join(kept)}" if kept else page
+
+
+def _without_secret_parts(page: str) -> str:
+    scheme, mark, rest = page.partition("://")
+    host, *parts = rest.split("/")
+    kept = [host]
+    said = False
+    for part in parts:
+        secret = "@" in unquote(unquote(part)) or (said and len(part) >= _TOKEN_LENGTH)
+        said = said or _BEFORE_TOKEN.search(part) is not None
+        kept.append("-" if secret else part)
+    return f"{scheme}{mark}{'/'.join(kept)}" if mark else page
 
 
 def _is_secret(part: str) -> bool:

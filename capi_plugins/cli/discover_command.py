@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -28,7 +29,7 @@ _STATES = {
 _WIDTH = 88
 _CLICK = """\
 Recording at http://{host}:{port}/ and sending nothing. Be a shopper: look at a product, search, \
-put it in the cart, go to the checkout, buy, register. Ctrl-C ends it and shows what was found."""
+put it in the cart, go to the checkout, buy, register. {stop} ends it and shows what was found."""
 
 
 @click.command()
@@ -57,7 +58,7 @@ def discover(record: bool, host: str, port: int, currency: str | None, as_json: 
     moments, fired = survey.moments, None
     if record:
         recorder = Recorder(client)
-        click.echo(_CLICK.format(host=host, port=port), err=True)
+        click.echo(_CLICK.format(host=host, port=port, stop=_stop()), err=True)
         door.project.record(recorder, host, port)
         moments, fired = recorder.moments, recorder.fired
     triggers = () if client is None else client.triggers.all
@@ -68,6 +69,12 @@ def discover(record: bool, host: str, port: int, currency: str | None, as_json: 
     else:
         _show(found, silent, recorded=record)
         _list(moments, {trigger.signal or trigger.route for trigger in triggers})
+
+
+def _stop() -> str:
+    # Shells let what a script starts in the background ignore Ctrl-C.
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return f"'kill {os.getpid()}'" if ignored else "Ctrl-C"
 
 
 def _client(door: Door) -> Client | None:

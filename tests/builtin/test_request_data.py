@@ -207,6 +207,25 @@ def test_parameters_with_secrets_and_personal_data_are_not_sent(query, kept):
     assert without_secrets(f"{page}?{query}") == (f"{page}?{kept}" if kept else page)
 
 
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/news/subscription/ada@example.com/", "/news/subscription/-/"),
+        ("/u/ada%40example.com?page=2", "/u/-?page=2"),
+        ("/u/ada%2540example.com", "/u/-"),
+        ("/accounts/reset/MQ/c8x2ab-5f1c0d9e8b7a6/", "/accounts/reset/MQ/-/"),
+        ("/news/activate/eF4U1T6Lv4IlSV2Fw5OYrg2iyUp8ozy/", "/news/activate/-/"),
+        ("/accounts/confirm-email/MQ:1rT5Qx:tZ0aBc9dEf/", "/accounts/confirm-email/-/"),
+        ("/order/confirmation/N1004/", "/order/confirmation/N1004/"),
+        ("/products/a-very-long-name-of-a-teapot/", "/products/a-very-long-name-of-a-teapot/"),
+        ("/", "/"),
+        ("", ""),
+    ],
+)
+def test_parts_of_the_path_that_are_addresses_or_tokens_are_not_sent(path, kept):
+    assert without_secrets(f"https://shop.example{path}") == f"https://shop.example{kept}"
+
+
 @given(
     url=st.text(),
     headers=st.dictionaries(

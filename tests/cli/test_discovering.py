@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from capi_plugins import FinishedRequest, configure
 from capi_plugins._triggers import parse_trigger
-from capi_plugins.cli.discovering import funnel
+from capi_plugins.cli.discovering import goods
 from capi_plugins.cli.discovering.comparing import compare
 from capi_plugins.cli.discovering.fields import find, lines
 from capi_plugins.cli.discovering.proposing import propose
@@ -188,15 +188,15 @@ def request(name, method="POST", status=302, **roots):
     ],
 )
 def test_putting_into_the_cart_is_told_from_taking_out(name, is_adding):
-    assert funnel.is_adding(request(name)) is is_adding
+    assert goods.is_adding(request(name)) is is_adding
 
 
 def test_a_number_of_a_product_says_that_it_is_added_where_the_route_names_no_cart():
     form = {"quantity": "2"}
-    assert funnel.is_adding(request("shop:add", kwargs={"slug": "mug"}, form=form))
-    assert not funnel.is_adding(request("shop:add", kwargs={"slug": "mug"}, form={"text": "hm"}))
-    assert not funnel.is_adding(request("order-create", json={"product": 3, "quantity": 2}))
-    assert not funnel.is_adding(request("wishlist:add", kwargs={"slug": "mug"}, form=form))
+    assert goods.is_adding(request("shop:add", kwargs={"slug": "mug"}, form=form))
+    assert not goods.is_adding(request("shop:add", kwargs={"slug": "mug"}, form={"text": "hm"}))
+    assert not goods.is_adding(request("order-create", json={"product": 3, "quantity": 2}))
+    assert not goods.is_adding(request("wishlist:add", kwargs={"slug": "mug"}, form=form))
 
 
 def test_a_cart_that_is_made_empty_is_not_proposed_beside_what_is_put_into_it():
@@ -219,7 +219,7 @@ def test_an_answer_to_a_script_may_show_a_product():
 
 def test_a_product_list_is_not_a_product():
     page = {"products": [Order()], "page": 1}
-    assert funnel.viewed(request("list", "GET", 200, context=page, kwargs={"page": 1})) is None
+    assert goods.viewed(request("list", "GET", 200, context=page, kwargs={"page": 1})) is None
 
 
 def test_every_proposal_is_a_trigger_that_settings_take():
@@ -341,8 +341,13 @@ def test_a_signal_that_was_not_seen_does_not_stand_in_for_a_page_that_was():
 def test_a_quantity_of_a_signal_s_own_is_found():
     (added,) = propose([signal("shop.item_added_to_cart", product=MUG, quantity=2)], None)
     assert added.trigger["CUSTOM_DATA"]["contents"] == [
-        {"id": "product.sku", "quantity": "quantity"}
+        {"id": "product.sku", "quantity": "quantity", "item_price": "product.price"}
     ]
+    (note,) = added.notes
+    written = note.partition(": ")[2]
+    (name, find_value), *_ = eval(f"{{{written}}}").items()
+    told = {"product.price": MUG.price, "quantity": 2}
+    assert (name, find_value(told.get)) == ("value", 24)
 
 
 def test_a_new_line_of_a_cart_is_put_into_it_where_nothing_else_says_so():
@@ -376,7 +381,7 @@ def test_a_signal_with_the_line_of_a_cart_tells_the_product_and_not_the_line():
     cart.items = Manager(line)
     (added,) = propose([signal("cart.signals.cart_item_added", item=line, cart=cart)], "EUR")
     assert added.trigger["CUSTOM_DATA"]["contents"] == [
-        {"id": "item.product.pk", "quantity": "item.quantity"}
+        {"id": "item.product.pk", "quantity": "item.quantity", "item_price": "item.unit_price"}
     ]
     (bought,) = propose([signal("cart.signals.cart_checked_out", cart=cart)], "EUR")
     assert (bought.event, bought.trigger["EVENT_ID"]) == ("Purchase", "cart.pk")

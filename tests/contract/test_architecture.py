@@ -200,7 +200,15 @@ LAYERS = [
         "nudging",
         "receiving",
     },
-    {"_discovery", "_implementation", "_outbox_choice", "_plugins", "_triggers", "_retry"},
+    {
+        "_conditions",
+        "_discovery",
+        "_implementation",
+        "_outbox_choice",
+        "_plugins",
+        "_triggers",
+        "_retry",
+    },
     {"_subjects"},
     {"_once", "_trouble"},
     {

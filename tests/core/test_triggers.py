@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import types
 
 import pytest
@@ -214,6 +215,8 @@ def test_triggers_are_sorted_by_kind():
 
 
 PAID, UNPAID = {"paid": True}, {"paid": False}
+State = enum.Enum("State", {"NEW": "n", "PAID": "p"})
+FILLED = {"at": {"EMPTY": False}}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +245,19 @@ PAID, UNPAID = {"paid": True}, {"paid": False}
         # One of several values: going from one to the other is no news.
         ({"CHANGED": {"s": ["a", "b"]}}, False, {"s": "x"}, {"s": "b"}, True),
         ({"CHANGED": {"s": ["a", "b"]}}, False, {"s": "a"}, {"s": "b"}, False),
+        # A condition: a date that is filled in, whichever it is.
+        ({"CHANGED": FILLED}, False, {"at": None}, {"at": "09:30"}, True),
+        ({"CHANGED": FILLED}, False, {"at": "09:30"}, {"at": "10:00"}, False),
+        ({"CHANGED": FILLED}, False, {"at": "09:30"}, {"at": None}, False),
+        ({"CHANGED": FILLED}, True, {}, {"at": "09:30"}, True),
+        ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {"s": "draft"}, {"s": "sent"}, True),
+        ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {}, {"s": "sent"}, True),
+        ({"CHANGED": {"s": {"NOT": "draft"}}}, False, {"s": "draft"}, {}, False),
+        # An enumeration is told by its names and its values.
+        ({"CHANGED": {"s": "PAID"}}, False, {"s": State.NEW}, {"s": State.PAID}, True),
+        ({"CHANGED": {"s": ["x", "p"]}}, False, {"s": State.NEW}, {"s": State.PAID}, True),
+        ({"CHANGED": {"s": State.PAID}}, False, {"s": State.NEW}, {"s": State.PAID}, True),
+        ({"CHANGED": {"s": "PAID"}}, False, {"s": State.PAID}, {"s": State.PAID}, False),
         # Several fields: the moment at which all of them hold.
         ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 0}, {"a": 1, "b": 2}, True),
         ({"CHANGED": {"a": 1, "b": 2}}, False, {"a": 1, "b": 2}, {"a": 1, "b": 2}, False),
@@ -250,6 +266,26 @@ PAID, UNPAID = {"paid": True}, {"paid": False}
 )
 def test_a_model_trigger_knows_its_moment(data, created, old, new, expected):
     assert trigger(**MODEL, **data).changes(created=created, old=old, new=new) is expected
+
+
+@pytest.mark.parametrize(
+    ("location", "fires"),
+    [
+        ("/login/?next=/cart/add/5/", False),
+        ("/login?next=%2Fcart%2Fadd%2F5%2F%3Fcolour%3Dred", False),
+        ("https://sso.shop.example/in?a=b&return_to=https://shop.example/cart/add/5/", False),
+        ("/login/?next=/shop/cart/add/5/", False),
+        ("/login/", True),
+        ("/login/?next=/checkout/", True),
+        ("/thanks?from=/cart/add/5/", True),
+        ("/login/?next=http://[", True),
+        ("", True),
+    ],
+)
+def test_what_waits_for_the_visitor_to_sign_in_has_not_happened_yet(location, fires):
+    triggers = Triggers([trigger(**REQUEST, ROUTE="cart:add", METHOD="GET", STATUS=302)])
+    how = {"path": "/cart/add/5/", "status": 302, "location": location}
+    assert bool(triggers.for_request(finished("cart:add", **how))) is fires
 
 
 def test_every_mistake_in_a_trigger_is_told():
@@ -338,6 +374,8 @@ def test_a_path_that_leads_nowhere_is_empty():
 def test_empty_is_true_or_false():
     (problem,) = mistakes(**SIGNAL, WHEN={"args.q": [1, {"EMPTY": "no"}]})
     assert problem == "CAPI['TRIGGERS'][0]['WHEN']['args.q']['EMPTY'] must be True or False"
+    (problem,) = mistakes(**MODEL, CHANGED={"paid_at": {"EMPTY": None}})
+    assert problem == "CAPI['TRIGGERS'][0]['CHANGED']['paid_at']['EMPTY'] must be True or False"
 
 
 def test_a_list_may_be_written_out():

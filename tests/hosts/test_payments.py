@@ -95,7 +95,48 @@ def test_a_payment_that_is_given_back_is_a_refund(payments, visit):
         jane.get(page.replace("pay", "refund"), params={"amount": amount})
     assert jane.counts() == {"Purchase": 1, "Refund": 1}
     (refund,) = jane.events("Refund")
+    # The part that was given back first is told to nobody.
+    assert refund["custom_data"]["value"] == 10
+
+
+def test_a_payment_that_was_taken_in_part_is_given_back_in_part(payments, visit):
+    jane = visit(payments)
+    page = buy(jane)
+    pay(jane, page, "preauth")
+    jane.get(page.replace("pay", "capture"), params={"amount": "8.25"})
+    jane.get(page.replace("pay", "refund"), params={"amount": "8.25"})
+    (refund,) = jane.events("Refund")
+    assert (refund["custom_data"]["value"], refund["custom_data"]["currency"]) == (8.25, "EUR")
+
+
+def test_a_payment_of_which_the_provider_says_no_amount_is_given_back_in_full(payments, visit):
+    jane = visit(payments)
+    page = buy(jane)
+    pay(jane, page, "confirmed")
+    jane.get(page.replace("pay", "refund"))
+    (refund,) = jane.events("Refund")
     assert refund["custom_data"]["value"] == 12.5
+
+
+CAPTURE = """
+from decimal import Decimal
+from django.db import transaction
+from payments import get_payment_model
+payment = get_payment_model().objects.get(pk={pk})
+with transaction.atomic():
+    payment.capture(Decimal("8.25"))
+    payment.save()
+"""
+
+
+def test_outside_of_requests_what_was_taken_is_known_when_the_transaction_commits(payments, visit):
+    jane = visit(payments)
+    page = buy(jane)
+    pay(jane, page, "preauth")
+    payments.manage(CAPTURE.format(pk=page.rpartition("/pay/")[2].strip("/")))
+    (purchase,) = jane.events("Purchase")
+    assert purchase["custom_data"]["value"] == 8.25
+    assert purchase["user_data"]["fbc"] == jane.fbc
 
 
 def test_a_reserved_payment_that_is_released_is_no_refund(payments, visit):

@@ -47,6 +47,28 @@ def test_the_values_before_are_offered(configure, recorder, order):
     assert [event.event_id for event in recorder.events] == ["Purchase.A2"]
 
 
+def test_other_columns_are_offered_as_they_were_where_a_path_asks_for_them(
+    configure, recorder, order
+):
+    before = {"was": "old.total", "whose": "old.user", "never": "old.lines"}
+    configure({**PAID, "CUSTOM_DATA": {**before, "value": "instance.total"}})
+    order.total, order.paid = "25.00", True
+    order.save()
+    (event,) = recorder.events
+    assert event.custom_data.value == "25.00"
+    assert str(event.custom_data.properties["was"]) == "20.00"
+    assert {str(note.reason) for note in event.notes} == {"path 'old.lines' leads nowhere"}
+
+
+def test_without_a_change_to_look_for_every_save_of_an_old_row_may_count(
+    configure, recorder, order
+):
+    configure({**CREATED, "MODEL": "bookshop.Order", "CREATED": False})
+    order.save(update_fields=["total"])
+    Order.objects.create(number="A2")
+    assert recorder.names == ["AddToCart"]
+
+
 def test_saving_again_makes_no_second_event(configure, recorder, order):
     configure(PAID)
     order.paid = True

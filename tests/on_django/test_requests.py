@@ -6,6 +6,7 @@ import json
 
 import capi_django
 import pytest
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.http import HttpResponse, HttpResponseRedirect
@@ -41,6 +42,17 @@ def test_a_route_trigger_does_not_match_an_error(client, configure, recorder):
     client.raise_request_exception = False
     assert client.post("/orders/fail/", {"number": "1"}).status_code == 500
     assert recorder.names == []
+
+
+def test_a_page_that_asks_to_sign_in_first_does_nothing_yet(client, configure, recorder, view):
+    configure(on_request(METHOD="POST", PATH="^/do/"))
+    view(login_required(lambda request: HttpResponseRedirect("/login/")))
+    path = "/do/?size=42"
+    assert client.post(path).headers["Location"].endswith("next=/do/%3Fsize%3D42")
+    assert recorder.names == []
+    client.force_login(User.objects.create_user("ada"))
+    client.post(path)
+    assert recorder.names == ["Lead"]
 
 
 def test_the_context_is_that_of_the_request(client, configure, recorder):

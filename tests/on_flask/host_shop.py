@@ -19,6 +19,7 @@ PAID = {
     "CUSTOM_DATA": {
         "value": "instance.total",
         "was_paid": "old.paid",
+        "total_before": "old.total",
         "contents": {"EACH": "instance.lines", "id": "item.sku", "quantity": "item.quantity"},
     },
 }

@@ -158,6 +158,18 @@ def test_signed_in_user_gives_the_default_match_keys(make_app, recorder):
     assert recorder.contexts[-1].is_staff is False
 
 
+def test_a_page_that_asks_to_sign_in_first_does_nothing_yet(make_app, recorder):
+    app = with_login(make_app(TRIGGERS=[trigger()]), Shopper())
+    app.login_manager.login_view = "login"
+    app.add_url_rule("/add", "view", flask_login.login_required(lambda: flask.redirect("/cart")))
+    client = app.test_client()
+    assert "next=" in client.get("/add?id=3").headers["Location"]
+    assert recorder.events == []
+    client.get("/login")
+    client.get("/add?id=3")
+    assert lead(recorder)["name"] == "Lead"
+
+
 def test_user_is_not_loaded_when_nothing_happened(make_app):
     app = make_app(TRIGGERS=[trigger()])
     manager = flask_login.LoginManager(app)

@@ -136,7 +136,7 @@ def test_released_savepoint_is_forgotten_with_the_transaction_around_it(shop, re
 
 def test_change_of_a_column_is_told_from_its_old_value(shop, recorder):
     with shop.app.app_context():
-        order(shop, "unpaid")
+        order(shop, "unpaid", total=Decimal("24.50"))
         order(shop, "paid", paid=True)
         shop.db.session.commit()
     recorder.events.clear()
@@ -150,7 +150,8 @@ def test_change_of_a_column_is_told_from_its_old_value(shop, recorder):
 
     assert visit(shop, view) == 200
     assert seen(recorder) == [("Purchase", "Purchase.unpaid")]
-    assert recorder.events[0]["custom_data"]["was_paid"] is False
+    data = recorder.events[0]["custom_data"]
+    assert (data["was_paid"], data["total_before"], data["value"]) == (False, "24.50", "5.00")
 
 
 def test_column_that_was_set_while_expired_is_told_from_its_old_value(shop, recorder):

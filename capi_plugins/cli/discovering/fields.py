@@ -15,6 +15,8 @@ _KINDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("value", "price", "quantity", "count"), _NUMBERS),
     "currency": frozenset({"currency"}),
     "email": frozenset({"email"}),
+    # Most products have none of it.
+    "reduced": _NUMBERS | {"nothing"},
 }
 _OWN = frozenset({"id", "pk", "uuid"})
 PRODUCT_KEYS = ("sku", "id", "slug")
@@ -34,6 +36,17 @@ def find(role: str, shape: Shape, start: str, depth: int = 2) -> str | None:
     return found[0][1] if found else None
 
 
+def price(shape: Shape, start: str) -> list[str]:
+    """Find the paths of what something costs: a reduced price comes before the regular one.
+
+    Args:
+        shape: The product, or what names one.
+        start: The path of that.
+    """
+    found = (find(role, shape, start) for role in ("reduced", "price"))
+    return [path for path in found if path]
+
+
 def _ranked(role: str, shape: Shape, start: str, depth: int) -> Iterator[tuple[int, str]]:
     kinds = _KINDS.get(role, _TEXTS)
     for name, field in shape.fields.items():
@@ -45,6 +58,11 @@ def _ranked(role: str, shape: Shape, start: str, depth: int) -> Iterator[tuple[i
             # A Money object behind ``total`` has its ``amount``.
             for further, below in _ranked(role, field, path, depth - 1):
                 yield further + _PER_STEP, below
+
+
+def written(paths: list[str]) -> str | list[str] | None:
+    """Write paths as settings do, of which the first that leads to something counts."""
+    return paths[0] if len(paths) == 1 else paths or None
 
 
 def people(shape: Shape, start: str) -> dict[str, Any]:
@@ -110,11 +128,10 @@ def _each(shape: Shape, path: str, prefer: str) -> dict[str, Any] | None:
             return None
         found = {"EACH": path, "id": key}
     quantity = find("quantity", item, "item", 1)
-    price = find("price", item, "item")
     if quantity is None:
         return None
     found["quantity"] = quantity
-    return {**found, "item_price": price} if price else found
+    return {**found, "item_price": costs} if (costs := written(price(item, "item"))) else found
 
 
 def line_key(line: Shape, start: str, prefer: str) -> str | None:

@@ -5,180 +5,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from capi_plugins.cli.discovering.fields import find, lines, product_key
+from capi_plugins.cli.discovering.fields import find, lines
+from capi_plugins.cli.discovering.goods import NOTHING, WRITES, by_subject, is_shown
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment
 from capi_plugins.cli.discovering.words import (
-    ADD,
     CART,
     CHECKOUT,
     CONTACT,
     DONE,
-    GOODS,
+    HOOKS,
+    LEAVING,
     ORDERING,
     ORDERS,
     REGISTER,
     SEARCH,
-    TAKE_AWAY,
-    VIEWED,
     WISHLIST,
     rank,
     snake,
     words_of,
 )
 
-_HOOKS = frozenset("webhook webhooks hook admin api dashboard".split())
 # ``q``, ``query``, ``search`` and ``search_query`` are used for nothing else, on a list too.
 _SURELY_SEARCHED = 3
-_READS = ("GET", "")
-_WRITES = ("POST", "PUT", "PATCH", "")
-_NOTHING = Shape(kind="nothing")
-_SUBJECTS = ("order", "cart", "basket", "bag", "product", "purchase", "booking", "item")
-
-
-def words(moment: Moment) -> frozenset[str]:
-    """Everything that tells what a moment is."""
-    return moment.words | words_of(moment.name)
+_NOT_DONE = frozenset("cancel cancelled canceled failed error".split())
 
 
 def is_telling(moment: Moment) -> bool:
     """Whether the name of a moment sounds like a conversion, whatever can be made of it."""
-    said = words(moment)
+    said = moment.said
     if moment.on == "model":
         return moment.is_user or bool(said & (set(ORDERS) | CONTACT) - {"registration"})
-    if said & _HOOKS:
+    if said & HOOKS:
         return False
     bought = set(ORDERS) | CART | CHECKOUT | ORDERING
     return bool(said & (bought | SEARCH | CONTACT | WISHLIST | REGISTER | {"product"}))
 
 
-def is_adding(moment: Moment) -> bool:
-    """Whether a request puts something into the cart."""
-    said = words(moment)
-    if moment.on != "request" or moment.method not in _WRITES or said & TAKE_AWAY:
-        return False
-    adds, product = bool(said & ADD), product_of(moment) is not None
-    if said & CART and not said & CHECKOUT:
-        return adds or product
-    # ``/products/<slug>/add/`` names no cart; how many of it are wanted says enough.
-    elsewhere = said & (CHECKOUT | ORDERING | WISHLIST)
-    return adds and product and not elsewhere and quantity_of(moment) is not None
-
-
-def is_added(moment: Moment) -> bool:
-    """Whether a signal or a new row says that something was put into the cart."""
-    said = words_of(moment.name.rpartition(".")[2])
-    if said & TAKE_AWAY or not said & CART:
-        return False
-    if moment.on == "signal":
-        return bool(said & ADD)
-    lines = said & {"line", "item", "entry", "product"}
-    return moment.on == "model" and moment.created and bool(lines)
-
-
-def goods_of(moment: Moment) -> str | None:
-    """Find the product that a signal is sent with, or the line of a cart that names one."""
-    if moment.on == "model":
-        return "instance"
-    told = [name for name in sorted(moment.roots) if name != "sender"]
-    products = [name for name in told if snake(name) in GOODS]
-    return next((name for name in (*products, *told) if words_of(name) & (GOODS | {"line"})), None)
-
-
-def is_viewed(moment: Moment) -> bool:
-    """Whether a signal says that somebody looked at a product."""
-    said = words_of(moment.name.rpartition(".")[2])
-    return moment.on == "signal" and bool(said & GOODS) and bool(said & VIEWED)
-
-
-def guessed_roots(path: str) -> frozenset[str]:
-    """Say what a signal is likely to be sent with, by names: that is written down nowhere.
-
-    Args:
-        path: The dotted path of the signal.
-    """
-    said = words_of(path.rpartition(".")[2])
-    if said & {"registered", "signed", "registration"}:
-        return said | {"user"}
-    return said | {"product"} if said & CART and said & ADD else said
-
-
-def product_of(moment: Moment, prefer: str = "sku") -> str | None:
-    """Find where a request says which product it is about."""
-    for root in ("kwargs", "form", "json", "args"):
-        if root in moment.roots and (path := product_key(moment.roots[root], root, prefer)):
-            return path
-    return None
-
-
-def quantity_of(moment: Moment) -> str | None:
-    """Find how many of a product a request is about."""
-    for root in ("form", "json", "kwargs", "args"):
-        if root in moment.roots and (path := find("quantity", moment.roots[root], root, 1)):
-            return path
-    return None
-
-
-def is_wishing(moment: Moment) -> bool:
-    """Whether a request puts something on a list of wishes."""
-    said = words(moment)
-    wished = moment.on == "request" and bool(said & WISHLIST)
-    return wished and moment.method in _WRITES and not said & TAKE_AWAY and bool(said & ADD)
-
-
 def is_checkout(moment: Moment) -> bool:
     """Whether a request shows the form in which an order is placed."""
-    said = words(moment)
+    said = moment.said
     asked = bool(said & CHECKOUT) or (bool(said & ORDERING) and bool(said & {"create", "new"}))
-    shown = moment.on == "request" and moment.method in _READS and moment.status in (0, 200)
-    return asked and shown and not said & (DONE | _HOOKS)
-
-
-def viewed(moment: Moment) -> str | None:
-    """Find the one product that a page shows, or an answer to a script tells of."""
-    context = moment.roots.get("context")
-    if moment.on != "request" or moment.method not in _READS or moment.status not in (0, 200):
-        return None
-    if words(moment) & (CART | CHECKOUT | DONE | SEARCH | ORDERING):
-        return None
-    if not moment.roots.get("kwargs", context or _NOTHING).fields:
-        return None
-    shown = [] if context is None else [(f"context.{n}", s) for n, s in context.fields.items()]
-    told = moment.roots.get("response", _NOTHING)
-    shown += [(f"response.{name}", shape) for name, shape in told.fields.items()]
-    for path, shape in sorted(shown, key=lambda item: _subject(item[0].partition(".")[2])):
-        priced = shape.item is None and find("price", shape, "it")
-        named = snake(path.partition(".")[2]) not in CART
-        if named and priced and product_key(shape, "it", "sku"):
-            return path
-    return None
+    return asked and is_shown(moment) and not said & (DONE | HOOKS)
 
 
 def searched(moment: Moment) -> str | None:
     """Find what was searched for."""
-    if moment.on != "request" or moment.method not in _READS or moment.status not in (0, 200):
+    if not is_shown(moment):
         return None
-    if not moment.times and words(moment) & SEARCH:
+    if not moment.times and moment.said & SEARCH:
         return "args.q"
     args = moment.roots.get("args")
     names = [] if args is None else [(rank("query", name), name) for name in args.fields]
     found = sorted((place, name) for place, name in names if place is not None)
-    if not found or not (words(moment) & SEARCH or found[0][0] <= _SURELY_SEARCHED):
+    if not found or not (moment.said & SEARCH or found[0][0] <= _SURELY_SEARCHED):
         return None
     return f"args.{found[0][1]}"
 
 
 def is_contact(moment: Moment) -> bool:
     """Whether somebody has left an address without opening an account or buying."""
-    said = words(moment)
+    said = moment.said
     if moment.on == "model":
         wanted = moment.created and bool(words_of(moment.name.rpartition(".")[2]) & CONTACT)
         return wanted and find("email", moment.roots["instance"], "instance", 1) is not None
-    if moment.on != "request" or moment.method not in _WRITES[:-1]:
+    if moment.on != "request" or moment.method not in WRITES[:-1]:
         return False
-    if said & (CART | CHECKOUT | REGISTER | _HOOKS) or {"sign", "up"} <= said:
+    if said & (CART | CHECKOUT | HOOKS | LEAVING) or _opens_account(said):
         return False
-    form = moment.roots.get("form", _NOTHING)
+    form = moment.roots.get("form", NOTHING)
     return bool(said & CONTACT) and find("email", form, "form", 1) is not None
 
 
@@ -186,9 +81,21 @@ def is_registration(moment: Moment) -> bool:
     """Whether an account was opened."""
     if moment.on == "model":
         return moment.is_user and moment.created
+    if moment.on == "request":
+        sent = moment.method in WRITES[:-1] and not moment.said & HOOKS
+        return sent and _opens_account(moment.said) and _asks_for_account(moment)
     said = words_of(moment.name.rpartition(".")[2])
     joined = bool(said & REGISTER) or {"signed", "up"} <= said
     return moment.on == "signal" and joined and user_of(moment) is not None
+
+
+def _asks_for_account(moment: Moment) -> bool:
+    bodies = [moment.roots.get(root, NOTHING) for root in ("form", "json")]
+    return any(all(find(role, body, "it", 1) for role in ("email", "password")) for body in bodies)
+
+
+def _opens_account(said: frozenset[str]) -> bool:
+    return bool(said & REGISTER) or {"sign", "up"} <= said or {"create", "account"} <= said
 
 
 def user_of(moment: Moment) -> str | None:
@@ -202,14 +109,19 @@ def bought(moment: Moment) -> tuple[int, str] | None:
         return _bought_row(moment)
     if moment.on == "signal":
         return _bought_signal(moment)
-    context = moment.roots.get("context")
-    shown = moment.method in _READS and moment.status in (0, 200)
-    if context is None or not shown or not words(moment) & (DONE - {"cancel", "failed", "error"}):
+    if not is_shown(moment) or not moment.said & DONE or moment.said & (_NOT_DONE | HOOKS):
         return None
-    for name, shape in sorted(context.fields.items(), key=lambda item: _subject(item[0])):
+    context = moment.roots.get("context", NOTHING)
+    for name, shape in sorted(context.fields.items(), key=lambda item: by_subject(item[0])):
         if shape.fields and snake(name) not in CART and find("value", shape, name):
             return 40, f"context.{name}"
-    return None
+    # ``/thanks/<number>``: which order it is, and no more.
+    named = [
+        root
+        for root in ("kwargs", "args")
+        if find("number", moment.roots.get(root, NOTHING), root, 1)
+    ]
+    return (10, named[0]) if named and moment.times else None
 
 
 def _bought_signal(moment: Moment) -> tuple[int, str] | None:
@@ -251,26 +163,30 @@ def subject(moment: Moment, names: Sequence[str]) -> tuple[str, Shape] | None:
     return ("context", context) if context is not None and find("value", context, "it") else None
 
 
-def _subject(name: str) -> tuple[int, str]:
-    plain = snake(name)
-    return (_SUBJECTS.index(plain) if plain in _SUBJECTS else len(_SUBJECTS), name)
-
-
 def changed(moment: Moment) -> dict[str, Any]:
     """Choose the one field whose change says that money has come."""
-    ranked = sorted(
-        moment.changes.items(),
-        key=lambda item: (rank("paid", item[0]) is None, rank("paid", item[0]) or 0, item[0]),
-    )
-    return dict(ranked[:1])
+    return dict(sorted(moment.changes.items(), key=lambda item: _telling_most(item[0]))[:1])
 
 
-def paid_flag(moment: Moment) -> str | None:
-    """Find the field of a row that would say that money has come."""
-    named = [
-        (rank("paid", name), name)
+def _telling_most(name: str) -> tuple[int, int, str]:
+    for sure, role in enumerate(("paid", "paid_at")):
+        place = rank(role, name)
+        if place is not None:
+            return sure, place, name
+    return 2, 0, name
+
+
+def paid_change(moment: Moment) -> dict[str, Any]:
+    """Say which field of a row would tell that money has come, as ``CHANGED`` does."""
+    # ``completed`` may be a date as well.
+    roles = {"flag": ("paid",), "moment": ("paid_at", "paid")}
+    found = [
+        (shape.kind == "moment", place, name)
         for name, shape in moment.roots["instance"].fields.items()
-        if shape.kind == "flag"
+        for role in roles.get(shape.kind, ())
+        if (place := rank(role, name)) is not None
     ]
-    found = sorted((place, name) for place, name in named if place is not None)
-    return found[0][1] if found else None
+    if not found:
+        return {}
+    is_date, _, name = min(found)
+    return {name: {"EMPTY": False} if is_date else True}

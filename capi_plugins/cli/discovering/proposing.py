@@ -7,17 +7,17 @@ from typing import Any
 
 import attrs
 
-from capi_plugins.cli.discovering import fields, funnel
+from capi_plugins.cli.discovering import fields, funnel, goods, product_data
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment
-from capi_plugins.cli.discovering.words import GOODS, rank
+from capi_plugins.cli.discovering.words import CART, rank
 
-_PRODUCT = {"content_type": {"VALUE": "product"}}
-_NO_PRODUCT = "nothing in it says which product it is"
+_SHOWN_AGAIN = "the page answers 200: make sure that it does not when a form is wrong"
 _NO_VALUE = (
     "nothing in it tells the value, without which Meta takes no purchase: a function may add up "
     "the lines"
 )
+_NO_CART_VALUE = "nothing on the page was found to tell the value of the cart"
 _CARTS = ("cart", "basket", "bag", "order")
 ORDER = (
     *("ViewContent", "Search", "AddToWishlist", "AddToCart", "InitiateCheckout", "Purchase"),
@@ -57,25 +57,32 @@ class _Proposing:
     def __init__(self, moments: Sequence[Moment], currency: str | None) -> None:
         self._moments = moments
         self._currency = currency
-        self._prefer = self._product_key()
+        self._told_by = self._product_key()
+        self._prefer = self._told_by or fields.PRODUCT_KEYS[0]
 
     def all(self) -> Iterator[Proposal]:
-        pages = self._those(lambda moment: funnel.viewed(moment) is not None)
-        for moment in _first_way(self._those(funnel.is_viewed)[:1], pages):
-            yield self._view(moment)
+        signals = self._those(goods.is_viewed)[:1]
+        pages = self._those(lambda moment: goods.viewed(moment) is not None)
+        named = self._those(lambda moment: goods.asked_for(moment) is not None)
+        for moment in _first_way(signals, pages, named):
+            told = product_data.of_view(moment, self._told_by)
+            yield self._about("ViewContent", moment, told)
         for moment in self._those(lambda moment: funnel.searched(moment) is not None):
             path = funnel.searched(moment) or ""
             # Such a page is asked for without words as well.
             when = {path: {"EMPTY": False}}
             yield self._made("Search", moment, when=when, custom_data={"search_string": path})
-        for moment in self._those(funnel.is_wishing):
+        for moment in self._those(goods.is_wishing):
             yield self._add("AddToWishlist", moment)
-        added = self._those(funnel.is_added)
+        added = self._those(goods.is_added)
         signals = [moment for moment in added if moment.on == "signal"][:1]
         rows = [moment for moment in added if moment.on == "model"][:1]
-        requests = self._those(funnel.is_adding)
+        requests = self._those(goods.is_adding)
         # An API makes a cart before anything is put into it.
-        requests = [moment for moment in requests if funnel.product_of(moment)] or requests
+        requests = [moment for moment in requests if goods.product_of(moment)] or requests
+        # A page with a form is no link that does it.
+        written = {moment.name for moment in requests if moment.method in goods.WRITES}
+        requests = [m for m in requests if m.method in goods.WRITES or m.name not in written]
         for moment in _first_way(signals, requests, rows):
             yield self._add("AddToCart", moment)
         for moment in sorted(self._those(funnel.is_checkout), key=_fullness)[:1]:
@@ -88,95 +95,56 @@ class _Proposing:
         yield from self._leads()
 
     def _those(self, matches: Callable[[Moment], bool]) -> list[Moment]:
-        """Those moments of a kind, each route once: the answer that was seen most often."""
+        """Those moments of a kind, each route once: the answer that tells most."""
         best: dict[tuple[str, str], Moment] = {}
         for moment in self._moments:
             if matches(moment):
                 place = (moment.name, moment.method)
-                if place not in best or best[place].times < moment.times:
+                if place not in best or _success(best[place]) < _success(moment):
                     best[place] = moment
         return list(best.values())
 
-    def _product_key(self) -> str:
+    def _product_key(self) -> str | None:
         """What products are told by where least is known of them: when one is put in the cart."""
-        for moment in self._those(funnel.is_adding):
-            path = funnel.product_of(moment)
+        for moment in self._those(goods.is_adding):
+            path = goods.product_of(moment)
             for key in fields.PRODUCT_KEYS:
                 if path and rank(key, path.rpartition(".")[2]) is not None:
                     return key
-        return "sku"
-
-    def _view(self, moment: Moment) -> Proposal:
-        if moment.on == "signal":
-            path = funnel.goods_of(moment)
-            if path is None:
-                return self._made("ViewContent", moment, custom_data=_PRODUCT, notes=(_NO_PRODUCT,))
-        else:
-            path = funnel.viewed(moment) or ""
-        shape = _at(moment, path)
-        found = {
-            "content_ids": fields.product_key(shape, path, self._prefer),
-            **_PRODUCT,
-            "content_name": fields.find("title", shape, path, 1),
-            "content_category": fields.find("category", shape, path),
-            "value": fields.find("price", shape, path),
-        }
-        return self._made("ViewContent", moment, custom_data=self._priced(found, shape, path))
+        return None
 
     def _add(self, event: str, moment: Moment) -> Proposal:
-        if moment.on == "request":
-            path = funnel.product_of(moment, self._prefer)
-            quantity = funnel.quantity_of(moment)
+        if moment.on == "request" and not moment.said & CART:
             moment = attrs.evolve(moment, method=moment.method or "POST")
-        else:
-            path, quantity = self._put(moment)
-        data: dict[str, Any] = dict(_PRODUCT)
-        if path and quantity:
-            data["contents"] = [{"id": path, "quantity": quantity}]
-        elif path:
-            data["content_ids"] = path
-        notes = () if path else (_NO_PRODUCT,)
-        return self._made(event, moment, custom_data=data, notes=notes)
+        return self._about(event, moment, product_data.of_adding(moment, self._prefer))
 
-    def _put(self, moment: Moment) -> tuple[str | None, str | None]:
-        """Find which product a signal or a row is about, and how many of it."""
-        start = funnel.goods_of(moment)
-        if start is None:
-            return None, None
-        shape = moment.roots[start]
-        # ``item`` may be the one or the other.
-        line = start not in GOODS or fields.is_line(shape)
-        number = moment.roots.get("quantity")
-        if number is not None and number.kind in {"number", "digits"}:
-            quantity: str | None = "quantity"
-        else:
-            quantity = fields.find("quantity", shape, start, 1) if line else None
-        key = fields.line_key if line else fields.product_key
-        return key(shape, start, self._prefer), quantity
+    def _about(self, event: str, moment: Moment, told: product_data.ProductData) -> Proposal:
+        data = self._priced(told.data, told.shape, told.path)
+        when = dict(moment.actions)
+        return self._made(event, moment, when=when, custom_data=data, notes=told.notes)
 
     def _checkout(self, moment: Moment) -> Proposal:
         found = funnel.subject(moment, _CARTS)
         moment = attrs.evolve(moment, method=moment.method or "GET")
-        if found is None:
-            notes = ("nothing on the page was found to tell the value of the cart",)
-            return self._made("InitiateCheckout", moment, notes=notes)
-        path, shape = found
-        data = self._content(shape, path)
-        data["num_items"] = fields.find("count", shape, path, 1)
-        return self._made("InitiateCheckout", moment, custom_data=data)
+        data: dict[str, Any] = {}
+        if found is not None:
+            path, shape = found
+            data = self._content(shape, path)
+            data["num_items"] = fields.find("count", shape, path, 1)
+        notes = () if data.get("value") else (_NO_CART_VALUE,)
+        return self._made("InitiateCheckout", moment, custom_data=data, notes=notes)
 
     def _purchase(self, moment: Moment, path: str) -> Proposal:
-        shape = _at(moment, path)
+        shape = product_data.at(moment, path)
         number = fields.find("number", shape, path, 1)
         data = {"order_id": number, **self._content(shape, path)}
-        user_data = fields.people(shape, path)
+        user_data = {**_address_beside(moment), **fields.people(shape, path)}
         notes = []
         if moment.on == "model" and not moment.changes:
-            flag = funnel.paid_flag(moment)
-            moment = attrs.evolve(moment, changes={flag: True} if flag else {})
+            moment = attrs.evolve(moment, changes=funnel.paid_change(moment))
             notes.append(
-                f"{flag!r} was not seen to become true"
-                if flag
+                f"{next(iter(moment.changes))!r} was not seen to be set"
+                if moment.changes
                 else "nothing says when an order is paid: every new one counts as bought"
             )
         if "value" not in data or data["value"] is None:
@@ -196,9 +164,14 @@ class _Proposing:
 
     def _registration(self) -> Iterator[Proposal]:
         found = self._those(funnel.is_registration)
-        for moment in sorted(found, key=lambda m: (m.on != "signal", -m.times))[:1]:
+        ways = [[m for m in found if m.on == on] for on in ("signal", "model", "request")]
+        for moment in _first_way(*(sorted(way, key=lambda m: -m.times)[:1] for way in ways)):
+            if moment.on == "request":
+                data = fields.form_people(moment.roots)
+                yield self._posted("CompleteRegistration", moment, data)
+                continue
             path = "instance" if moment.on == "model" else funnel.user_of(moment) or ""
-            shape = _at(moment, path)
+            shape = product_data.at(moment, path)
             key = fields.find("number", shape, path, 1)
             data = fields.people(shape, path)
             if key is not None:
@@ -214,15 +187,15 @@ class _Proposing:
                 data = fields.people(moment.roots["instance"], "instance")
                 yield self._made("Lead", moment, user_data=data)
                 continue
-            notes: tuple[str, ...] = ()
-            if moment.status == 200:  # noqa: PLR2004 - the form is shown again with its mistakes
-                notes = ("the page answers 200: make sure that it does not when a form is wrong",)
-            data = fields.form_people(moment.roots)
-            yield self._made("Lead", moment, user_data=data, notes=notes)
+            yield self._posted("Lead", moment, fields.form_people(moment.roots))
+
+    def _posted(self, event: str, moment: Moment, user_data: dict[str, Any]) -> Proposal:
+        notes = (_SHOWN_AGAIN,) if moment.status == 200 else ()  # noqa: PLR2004 - with its mistakes
+        return self._made(event, moment, user_data=user_data, notes=notes)
 
     def _content(self, shape: Shape, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {"value": fields.find("value", shape, path)}
-        found = {**self._priced(found, shape, path), **_PRODUCT}
+        found = {**self._priced(found, shape, path), **product_data.PRODUCT}
         if contents := fields.lines(shape, path, self._prefer):
             found["contents"] = contents
         return found
@@ -272,12 +245,20 @@ def _anchor(moment: Moment) -> dict[str, Any]:
     return anchor
 
 
-def _at(moment: Moment, path: str) -> Shape:
-    root, *rest = path.split(".")
-    shape = moment.roots[root]
-    for name in rest:
-        shape = shape.fields[name]
-    return shape
+def _success(moment: Moment) -> tuple[bool, int]:
+    """Sort answers: a form that is right leads on, or something is made; then the most frequent."""
+    leads_on = moment.method in goods.WRITES and moment.status not in (0, 200)
+    return leads_on, moment.times
+
+
+def _address_beside(moment: Moment) -> dict[str, Any]:
+    """Find the shopper's address where it stands beside the order."""
+    for root in ("session", "context"):
+        path = fields.find("email", moment.roots.get(root, goods.NOTHING), root, 1)
+        # A page may have the shop's own address.
+        if path and not path.endswith(("contact_email", ".mail")):
+            return {"email": path}
+    return {}
 
 
 def _first_way(*ways: Sequence[Moment]) -> Sequence[Moment]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextvars
+import enum
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from capi_plugins import Client, FinishedRequest, Trigger
 from capi_plugins._paths import resolve
-from capi_plugins.cli.discovering.shapes import Shape, look
+from capi_plugins.cli.discovering.shapes import Shape, kind_of, look
 from capi_plugins.cli.discovering.survey import Moment
-from capi_plugins.cli.discovering.words import PAID_WORDS, known_words, rank
+from capi_plugins.cli.discovering.words import ADD, PAID_WORDS, TAKE_AWAY, known_words, rank
 
 Offer = Mapping[str, Any]
 _REQUEST_ROOTS = ("kwargs", "args", "form", "json", "context", "session")
@@ -21,6 +23,7 @@ _NO_PAGE = frozenset(
     "request user perms messages csrf_token block view form session g config current_user "
     "paginator page_obj debug sql_queries static media LANGUAGES LANGUAGE_CODE TIME_ZONE".split()
 )
+_ACTIONS = ("action", "act", "operation", "op", "cmd", "do")
 _FAILED = 400
 
 
@@ -77,6 +80,7 @@ class Recorder:
         created: bool,
         old: Offer,
         new: Offer,
+        labels: Offer = MappingProxyType({}),
         is_user: bool = False,
     ) -> None:
         """Take note of a row that was saved.
@@ -87,10 +91,15 @@ class Recorder:
             created: Whether it is new.
             old: Fields before, as far as they are known.
             new: Fields after.
+            labels: What those values are called that have a name: 2 may be ``completed``.
             is_user: Whether its model is that of the people who sign in.
         """
         changes = {
-            name: value for name, value in new.items() if _telling(name, value, created, old)
+            name: wanted
+            for name, value in new.items()
+            if created or name not in old or old[name] != value
+            if (wanted := _telling(name, value, labels.get(name))) is not None
+            if created or not _was_filled(wanted, old.get(name))
         }
         self._fires(
             lambda trigger: (
@@ -118,11 +127,13 @@ class Recorder:
 
     def finish(self, finished: FinishedRequest) -> None:
         """Take note of how a request ended, and look at what happened in it."""
-        self._fires(lambda trigger: trigger.on == "request" and trigger.matches(finished))
+        put_off = finished.is_put_off
+        if not put_off:
+            self._fires(lambda trigger: trigger.on == "request" and trigger.matches(finished))
         late, _ = self._late.get() or [], self._late.set(None)
         for make in late:
             self._add(make())
-        if finished.route is None or finished.status >= _FAILED:
+        if finished.route is None or finished.status >= _FAILED or put_off:
             return
         offer = finished.offer()
         roots = {name: _root(name, offer) for name in _REQUEST_ROOTS if name in offer}
@@ -132,9 +143,10 @@ class Recorder:
             on="request",
             name=finished.route,
             roots=roots,
-            words=known_words([finished.path, finished.template or ""]),
+            words=known_words([_without_values(finished.path, offer), finished.template or ""]),
             method=finished.method,
             status=finished.status,
+            actions=dict(_actions(offer)),
             times=1,
         )
         self._add(moment)
@@ -155,15 +167,26 @@ class Recorder:
         self.fired.update(trigger.where for trigger in self._triggers if matches(trigger))
 
 
-def _telling(name: str, value: Any, created: bool, old: Offer) -> bool:
-    """Whether a field says that money has come; only such values are kept."""
-    known = not created and name in old
-    if known and old[name] == value:
-        return False
+def _telling(name: str, value: Any, label: Any) -> Any:
+    """Return what ``CHANGED`` has to say where a field tells that money has come, else None.
+
+    Of a row no other values are kept.
+    """
+    is_date = kind_of(value) == "moment"
+    if is_date and (rank("paid_at", name) is not None or rank("paid", name) is not None):
+        return {"EMPTY": False}
     if rank("paid", name) is not None and value is True:
         return True
-    text = isinstance(value, str) and value.lower() in PAID_WORDS
-    return rank("status", name) is not None and text
+    if rank("status", name) is None:
+        return None
+    if isinstance(value, enum.Enum):
+        label, value = value.name, value.name
+    said = value if label is None else label
+    return value if isinstance(said, str) and said.lower() in PAID_WORDS else None
+
+
+def _was_filled(wanted: Any, old: Any) -> bool:
+    return isinstance(wanted, Mapping) and old is not None
 
 
 def _told(offer: Offer) -> Shape:
@@ -171,6 +194,23 @@ def _told(offer: Offer) -> Shape:
     told = {name: resolve(f"response.{name}", offer) for name in _PARSED}
     fields = {name: look(value) for name, value in told.items() if isinstance(value, Mapping)}
     return Shape(kind="object", fields=fields)
+
+
+def _actions(offer: Offer) -> Iterator[tuple[str, str]]:
+    for root in ("form", "json"):
+        for name in _ACTIONS:
+            value = resolve(f"{root}.{name}", offer)
+            if isinstance(value, str) and value.lower() in ADD | TAKE_AWAY:
+                yield f"{root}.{name}", value
+
+
+def _without_values(path: str, offer: Offer) -> str:
+    """Take out of a path what its arguments are: a ``leather-bag`` is no cart."""
+    values = resolve("kwargs", offer)
+    texts = [str(value) for value in values.values()] if isinstance(values, Mapping) else []
+    for text in sorted(filter(None, texts), key=len, reverse=True):
+        path = path.replace(text, "")
+    return path
 
 
 def _root(name: str, offer: Offer) -> Shape:

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from capi_plugins.cli.discovering.funnel import guessed_roots
+from capi_plugins.cli.discovering.goods import guessed_roots
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment
 from capi_plugins.cli.discovering.words import rank, snake

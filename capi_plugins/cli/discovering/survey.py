@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from capi_plugins.cli.discovering.shapes import Shape
+from capi_plugins.cli.discovering.words import words_of
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +25,8 @@ class Moment:
         created: Whether the row of a model is new.
         changes: Fields of the row, and the telling values they have taken.
         is_user: Whether the model is that of the people who sign in.
+        actions: Where the body of a request says what is to be done, and the word for it:
+            ``json.action`` and ``add``.
         times: How often it was seen; 0: it was not, it is there.
         guessed: Whether ``roots`` are what its name suggests, and neither seen nor read in code.
     """
@@ -37,14 +40,21 @@ class Moment:
     created: bool = False
     changes: Mapping[str, Any] = attrs.field(factory=dict)
     is_user: bool = False
+    actions: Mapping[str, str] = attrs.field(factory=dict)
     times: int = 0
     guessed: bool = False
+
+    @property
+    def said(self) -> frozenset[str]:
+        """Everything that tells what it is, in lower-case words."""
+        return self.words | words_of(self.name)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What two moments share that are the same."""
         changes = tuple(sorted((name, str(value)) for name, value in self.changes.items()))
-        return (self.on, self.name, self.method, self.status, self.created, changes)
+        actions = tuple(sorted(self.actions.items()))
+        return (self.on, self.name, self.method, self.status, self.created, changes, actions)
 
     def merged(self, other: Moment) -> Moment:
         """Return what is known of a moment that was seen again."""

@@ -18,8 +18,12 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("subtotal", "sub_total"),
     ),
     "price": (
-        *("price_incl_tax", "unit_price_incl_tax", "sale_price", "current_price", "unit_price"),
-        *("price", "item_price", "get_price", "price_each", "amount", "cost", "fee"),
+        *("price_incl_tax", "unit_price_incl_tax", "current_price", "unit_price", "price"),
+        *("item_price", "get_price", "price_each", "amount", "cost", "fee"),
+    ),
+    "reduced": (
+        *("sale_price", "discount_price", "discounted_price", "price_discount", "special_price"),
+        *("offer_price", "promo_price", "promotional_price", "reduced_price"),
     ),
     "currency": ("currency", "currency_code", "price_currency", "get_currency"),
     "number": (
@@ -44,6 +48,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("paid", "is_paid", "payment_received", "payment_complete", "payment_completed"),
         *("has_paid", "paid_for", "fully_paid", "completed", "is_complete", "complete"),
         *("is_completed", "ordered", "is_ordered", "confirmed", "is_confirmed", "settled"),
+    ),
+    "paid_at": (
+        *("paid_at", "paid_on", "date_paid", "paid_date", "payment_date", "payment_received_at"),
+        *("settled_at", "completed_at", "date_completed", "confirmed_at"),
     ),
     "status": ("status", "payment_status", "state", "order_status"),
     "query": ("q", "query", "search", "search_query", "s", "term", "keyword", "keywords", "text"),
@@ -95,7 +103,7 @@ TAKE_AWAY = frozenset(
     "remove removed removal delete deleted clear update empty minus change increase decrease "
     "apply coupon coupons voucher vouchers".split()
 )
-CHECKOUT = frozenset("checkout kasse caisse pay payment".split())
+CHECKOUT = frozenset("checkout kasse caisse pay payment payments".split())
 ORDERING = frozenset("order orders purchase booking".split())
 DONE = frozenset(
     "thanks thank thankyou success successful done complete completed confirmation confirmed "
@@ -106,11 +114,21 @@ CONTACT = frozenset(
     "contact lead leads enquiry inquiry quote callback demo newsletter subscribe subscription "
     "subscriber waitlist feedback message appointment".split()
 )
+LEAVING = frozenset("unsubscribe unsubscribed optout remove delete cancel update".split())
+"""Words of forms with an address in them by which nobody is won."""
 WISHLIST = frozenset("wishlist favourite favorite favourites favorites".split())
+HOOKS = frozenset("webhook webhooks hook admin api dashboard".split())
+LISTED = frozenset("list category categories tag tags brand brands review reviews edit".split())
+"""Words of pages that are about many products, or for whoever sells them."""
 REGISTER = frozenset("register registration registered signup join enrol enroll".split())
 _KNOWN = (
     *(CART, ADD, TAKE_AWAY, CHECKOUT, ORDERING, DONE, SEARCH, CONTACT, WISHLIST, REGISTER),
-    frozenset("sign up product products item detail user admin webhook webhooks hook".split()),
+    *(
+        HOOKS,
+        LISTED,
+        LEAVING,
+        frozenset("sign up account product products item detail user".split()),
+    ),
 )
 KNOWN = frozenset[str]().union(*_KNOWN)
 """Every word that a route may be told by; other parts of a path are not kept."""
@@ -134,6 +152,8 @@ def rank(role: str, name: str) -> int | None:
     plain = snake(name)
     if plain in FIELDS[role]:
         return FIELDS[role].index(plain)
+    if role == "email" and {"mail", "email"} & set(plain.split("_")):
+        return _LAST
     if role == "value" and _TOTAL.search(plain) and not _NO_TOTAL.search(plain):
         return _LAST
     if role == "lines" and _LINES.search(plain):

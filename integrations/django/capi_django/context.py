@@ -67,7 +67,8 @@ class Visit:
         """
         self.response, self._over = response, True
         match = self.request.resolver_match
-        media = "" if response is None else response.headers.get("Content-Type", "")
+        headers = {} if response is None else response.headers
+        media = headers.get("Content-Type", "")
         return FinishedRequest(
             method=self.request.method or "",
             route=match.view_name if match else None,
@@ -75,6 +76,7 @@ class Visit:
             status=_FAILED if response is None else response.status_code,
             content_type=media.partition(";")[0].strip().lower(),
             template=self.page.name if self.page else None,
+            location=headers.get("Location", ""),
             offer=self.offer,
         )
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -17,6 +18,7 @@ from django.db import models
 from django.dispatch import Signal
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from capi_plugins.cli.discovering.funnel import paid_change
 from capi_plugins.cli.discovering.sent import signal_moments
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
@@ -73,14 +75,27 @@ def signals() -> dict[str, Signal]:
         with contextlib.suppress(Exception):  # a module that cannot be imported has no signals
             if importlib.util.find_spec(f"{name}signals"):
                 importlib.import_module(f"{name}signals")
+    # What the project imports is not its own by that.
+    djangos = {
+        id(value)
+        for name, module in list(sys.modules.items())
+        if name.startswith(_NOT_THEIRS)
+        for value in list(vars(module).values())
+        if _is_signal(value)
+    }
     found: dict[int, tuple[str, Signal]] = {}
     for module_name, module in sorted(sys.modules.items(), key=_signals_first):
         if not f"{module_name}.".startswith(names):
             continue
         for name, value in list(vars(module).items()):
-            if isinstance(value, Signal):
+            if _is_signal(value) and id(value) not in djangos:
                 found.setdefault(id(value), (f"{module_name}.{name}", value))
     return dict(found.values())
+
+
+def _is_signal(value: object) -> bool:
+    # What is lazy would be set up by ``isinstance``, and may not be able to.
+    return issubclass(type(value), Signal)
 
 
 def _signals_first(item: tuple[str, Any]) -> tuple[bool, str]:
@@ -118,13 +133,7 @@ def _field(field: Any, depth: int) -> tuple[str | None, Shape | None]:
         rows = Shape(kind="list", item=below)
         return name, Shape(kind="object", fields={"all": rows})
     if field.is_relation:
-        related = field.related_model
-        if depth == 0 or related is None or isinstance(related, str):
-            return None, None
-        if field.many_to_many:
-            return None, None
-        # Its key is there too, without the relation's row.
-        return field.name, shape_of(related, depth - 1) if snake(field.name) in HOLDERS else None
+        return _related(field, depth)
     for cls, kind in _KINDS:
         if isinstance(field, cls):
             return field.name, Shape(kind=kind)
@@ -133,26 +142,31 @@ def _field(field: Any, depth: int) -> tuple[str | None, Shape | None]:
     return field.name, Shape(kind="number" if isinstance(field, models.AutoField) else "text")
 
 
+def _related(field: Any, depth: int) -> tuple[str | None, Shape | None]:
+    related = field.related_model
+    if depth == 0 or related is None or isinstance(related, str):
+        return None, None
+    if not field.many_to_many:
+        # Its key is there too, without the relation's row.
+        return field.name, shape_of(related, depth - 1) if snake(field.name) in HOLDERS else None
+    if not understood(field.name):
+        return None, None
+    rows = Shape(kind="list", item=shape_of(related, depth - 1))
+    return field.name, Shape(kind="object", fields={"all": rows})
+
+
 def _row(model: type[models.Model], shape: Shape) -> Moment:
-    return Moment(
+    row = Moment(
         on="model",
         name=model._meta.label,
         roots={"instance": shape},
         created=True,
-        changes=_paid(model),
         is_user=is_user(model),
     )
+    return attrs.evolve(row, changes=paid_change(row) or _paid(model))
 
 
 def _paid(model: type[models.Model]) -> dict[str, Any]:
-    flags = [
-        (place, field.name)
-        for field in model._meta.concrete_fields
-        if isinstance(field, models.BooleanField)
-        and (place := rank("paid", field.name)) is not None
-    ]
-    if flags:
-        return {min(flags)[1]: True}
     for field in model._meta.concrete_fields:
         if rank("status", field.name) is not None:
             # Numbers say it in their labels alone.

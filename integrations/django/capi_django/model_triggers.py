@@ -19,6 +19,7 @@ from capi_django.context import offered
 from capi_django.statements import sheltered, unbroken
 from capi_django.transactions import note_trigger
 from capi_plugins import Client, Trigger
+from capi_plugins.trigger_rules import read_before
 
 Lost = Callable[[Trigger, str], None]
 # Lives on the state that Django keeps beside a row, for the time of one save().
@@ -116,6 +117,13 @@ class _Watch:
         self._fields: dict[str, Field[Any, Any]] = {}
         for trigger in triggers:
             self._fields.update(watched_fields(model, trigger))
+        asked = frozenset[str]().union(*map(read_before, triggers))
+        self._before = {
+            name: field.attname
+            for field in model._meta.concrete_fields
+            for name in {field.name, field.attname} & asked
+        }
+        self._any_save = any(t.created is False and not t.changed for t in triggers)
 
     @unbroken()
     def before(
@@ -131,13 +139,12 @@ class _Watch:
         """Keep what the row was before it is saved; a receiver of ``pre_save``."""
         try:
             instance._state.__dict__.pop(_OLD, None)
-            if raw or not self._written(update_fields) or _is_new(instance):
+            if raw or not self._before or not self._matters(update_fields) or _is_new(instance):
                 return
-            columns = {name: field.attname for name, field in self._fields.items()}
             rows = sender._base_manager.using(using).filter(pk=instance.pk)
             with sheltered(rows.db):
-                for row in rows.values(*columns.values())[:1]:
-                    old = {name: row[column] for name, column in columns.items()}
+                for row in rows.values(*self._before.values())[:1]:
+                    old = {name: row[column] for name, column in self._before.items()}
                     instance._state.__dict__[_OLD] = old
         except Exception as error:
             self._client.failed("a receiver of pre_save", error)
@@ -157,9 +164,9 @@ class _Watch:
         """Note what the row has become; a receiver of ``post_save``."""
         try:
             old = instance._state.__dict__.pop(_OLD, {})
-            written = self._written(update_fields)
-            if raw or (not created and not written):
+            if raw or not (created or self._matters(update_fields)):
                 return
+            written = self._written(update_fields)
             new = {**old, **{name: _value(instance, field) for name, field in written.items()}}
             named = {"instance": instance, "sender": sender, "created": created, "old": old}
             for trigger in self._triggers:
@@ -182,6 +189,9 @@ class _Watch:
     def _remember(self, trigger: Trigger, offer: Callable[[], Mapping[str, Any]]) -> None:
         """Have the shopper remembered who made a row that has its event later."""
         self._client.created(lambda: self._client.subject(trigger, offer(), fresh=True))
+
+    def _matters(self, update_fields: frozenset[str] | None) -> bool:
+        return self._any_save or bool(self._written(update_fields))
 
     def _written(self, update_fields: frozenset[str] | None) -> dict[str, Field[Any, Any]]:
         """The watched fields that a save writes."""

@@ -108,6 +108,12 @@ def _after(sender: type[Model], instance: Model, *, created: bool = False, **_: 
         if not discovery.is_theirs(sender):
             return
         new = {field.attname: getattr(instance, field.attname) for field in sender._meta.fields}
+        labels = {
+            field.attname: str(label)
+            for field in sender._meta.fields
+            for choice, label in field.flatchoices or ()
+            if choice == new[field.attname]
+        }
         for recorder in _recorders:
             recorder.row(
                 sender._meta.label,
@@ -115,6 +121,7 @@ def _after(sender: type[Model], instance: Model, *, created: bool = False, **_: 
                 created=created,
                 old=old,
                 new=new,
+                labels=labels,
                 is_user=discovery.is_user(sender),
             )
 

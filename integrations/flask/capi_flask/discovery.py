@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 from flask import Flask
 
 from capi_flask.signals import defined_signals
+from capi_plugins.cli.discovering.funnel import paid_change
 from capi_plugins.cli.discovering.sent import signal_moments
 from capi_plugins.cli.discovering.shapes import Shape
 from capi_plugins.cli.discovering.survey import Moment, Survey
@@ -109,19 +111,14 @@ def _kind(name: str, column: Any) -> str:
 
 
 def _row(cls: type, shape: Shape) -> Moment:
-    flags = [
-        (place, name)
-        for name, field in shape.fields.items()
-        if field.kind == "flag" and (place := rank("paid", name)) is not None
-    ]
-    return Moment(
+    row = Moment(
         on="model",
         name=name_of(cls),
         roots={"instance": shape},
         created=True,
-        changes={min(flags)[1]: True} if flags else {},
         is_user=is_user(cls),
     )
+    return attrs.evolve(row, changes=paid_change(row))
 
 
 def _routes(app: Flask) -> Iterator[Moment]:

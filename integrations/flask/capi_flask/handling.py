@@ -122,6 +122,7 @@ class Handling:
             status=_FAILED if response is None else response.status_code,
             content_type="" if response is None else (response.mimetype or ""),
             template=template,
+            location="" if response is None else response.headers.get("Location", ""),
             offer=lambda: self.offer(response, template, context),
         )
 

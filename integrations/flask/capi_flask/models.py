@@ -11,12 +11,14 @@ from flask import current_app, has_app_context
 
 from capi_flask import transactions
 from capi_plugins import Trigger
+from capi_plugins.trigger_rules import read_before
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState, Session
 
     from capi_flask.installed import Installed
 
+Watched = tuple[tuple[Trigger, frozenset[str]], ...]
 _OLD = "capi_flask_old"
 
 
@@ -34,13 +36,14 @@ class ModelTriggers:
     def __init__(self, triggers: Sequence[Trigger], installed: Installed) -> None:
         self.triggers = tuple(triggers)
         self.installed = installed
-        self._by_class: dict[type, tuple[Trigger, ...]] = {}
+        self._by_class: dict[type, Watched] = {}
 
-    def of(self, cls: type) -> tuple[Trigger, ...]:
-        """Return the triggers of a mapped class."""
+    def of(self, cls: type) -> Watched:
+        """Return the triggers of a mapped class, each with the fields it asks for as they were."""
         found = self._by_class.get(cls)
         if found is None:
-            found = tuple(t for t in self.triggers if _names(t.model or "", cls))
+            fitting = (t for t in self.triggers if _names(t.model or "", cls))
+            found = tuple((trigger, read_before(trigger)) for trigger in fitting)
             self._by_class[cls] = found
         return found
 
@@ -82,7 +85,7 @@ def _before_flush(session: Session, _: object, __: object) -> None:
     if watching is None:
         return
     for row in session.dirty:
-        wanted = {name for trigger in watching.of(type(row)) for name in trigger.changed}
+        wanted = frozenset[str]().union(*(before for _, before in watching.of(type(row))))
         if wanted:
             unknown = [name for name in wanted if _is_set_blindly(_state(row), name)]
             if unknown:
@@ -97,9 +100,9 @@ def _after_flush(session: Session, _: object) -> None:
         return
     for rows, created in ((session.new, True), (session.dirty, False)):
         for row in rows:
-            for trigger in watching.of(type(row)):
+            for trigger, before in watching.of(type(row)):
                 state = _state(row)
-                old = {name: _old(state, name) for name in trigger.changed} if not created else {}
+                old = {name: _old(state, name) for name in before} if not created else {}
                 old = {name: value[0] for name, value in old.items() if value}
                 new = {name: state.dict[name] for name in trigger.changed if name in state.dict}
                 old.update(asked.get(id(row), {}))

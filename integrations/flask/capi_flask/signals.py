@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import flask.signals
 from blinker import Signal
 from flask import current_app, has_app_context
 
@@ -123,13 +124,14 @@ def _is_own(trigger: Trigger) -> bool:
 def defined_signals() -> dict[str, Signal]:
     """Find the signals of the modules that are loaded, by dotted path; not those of Flask."""
     found: dict[int, tuple[str, Signal]] = {}
+    flasks = {id(value) for value in vars(flask.signals).values()}
     # A signal is imported by others; the module that defines it is usually called so.
     named = sorted(sys.modules.items(), key=lambda item: (not item[0].endswith("signals"), item[0]))
     for module, loaded in named:
         if module.partition(".")[0] in _NOT_THEIRS:
             continue
         for name, value in list(getattr(loaded, "__dict__", {}).items()):
-            if isinstance(value, Signal):
+            if isinstance(value, Signal) and id(value) not in flasks:
                 found.setdefault(id(value), (f"{module}.{name}", value))
     return dict(found.values())
 

@@ -55,16 +55,24 @@ def capi_triggers(settings: Settings) -> Sequence[Mapping[str, Any]]:
         "ON": "model",
         "MODEL": model,
         "CHANGED": {"status": "refunded"},
-        "WHEN": {"old.status": "confirmed"},
+        # The row keeps nothing of what had been taken. Naming it has it read beforehand.
+        "WHEN": {"old.status": "confirmed", "old.captured_amount": {"EMPTY": False}},
         "EVENT": "Refund",
-        # Of what had been taken nothing is left in the row.
-        "CUSTOM_DATA": {"value": "instance.total", **_MONEY},
+        "CUSTOM_DATA": {"value": _given_back, **_MONEY},
     }
     return [taken, given_back]
 
 
 def _taken(find: Find) -> Any:
     """Find what was taken of the payer, which may be less than was reserved."""
-    captured = find("instance.captured_amount")
+    return _amount(find("instance.captured_amount"), find)
+
+
+def _given_back(find: Find) -> Any:
+    """Find what had been taken and was not given back before."""
+    return _amount(find("old.captured_amount"), find)
+
+
+def _amount(captured: Any, find: Find) -> Any:
     # Not every provider says it.
     return captured if Decimal(captured) > 0 else find("instance.total")
