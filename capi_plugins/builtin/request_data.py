@@ -25,7 +25,9 @@ _SECRET = re.compile(
 _BEFORE_TOKEN = re.compile(
     r"activat|confirm|verif|reset|token|invit|unsubscribe|magic", re.IGNORECASE
 )
+_TOKEN = re.compile(r"(?=[^-]*[0-9])(?=[^-]*[A-Za-z])[^-]{8,}|[^-]{32,}")
 _TOKEN_LENGTH = 16
+_ADDRESS = re.compile(r"[^@]@[^@]+\.[^@]")
 
 
 class RequestData:
@@ -108,7 +110,8 @@ def without_secrets(url: str) -> str:
 
     Meta must not receive contact data in clear, and pages are reached with tokens to reset a
     password or to pay. A parameter goes when its name says so or its value is an e-mail address;
-    a part of the path becomes ``-`` when it is one, or is long and follows a part that says so.
+    a part of the path becomes ``-`` when it is one, or when it follows a part that says so and is
+    no words.
 
     Args:
         url: Absolute, without a fragment.
@@ -129,10 +132,14 @@ def _without_secret_parts(page: str) -> str:
     kept = [host]
     said = False
     for part in parts:
-        secret = "@" in unquote(unquote(part)) or (said and len(part) >= _TOKEN_LENGTH)
+        secret = _ADDRESS.search(unquote(unquote(part))) or (said and _is_token(part))
         said = said or _BEFORE_TOKEN.search(part) is not None
         kept.append("-" if secret else part)
     return f"{scheme}{mark}{'/'.join(kept)}" if mark else page
+
+
+def _is_token(part: str) -> bool:
+    return len(part) >= _TOKEN_LENGTH and _TOKEN.search(part) is not None
 
 
 def _is_secret(part: str) -> bool:
