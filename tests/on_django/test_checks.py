@@ -358,7 +358,7 @@ def test_every_check_is_documented_and_tested():
             ),
         )
     )
-    assert len(ids) == 23
+    assert len(ids) == 24
     documented = set(re.findall(r"capi_django\.[EW]\d{3}", (root / "docs/django.md").read_text()))
     assert documented == ids
     tests = {
@@ -383,3 +383,15 @@ def test_e006_a_sqlite_that_is_too_old_for_the_outbox(configure, tmp_path, monke
     assert run(deploy=True) == {}
     monkeypatch.setattr("capi_plugins.outbox.sqlite_version.LEAST", (4, 0, 0))
     assert "too old" in run(deploy=True)["capi_django.E006"].msg
+
+
+def test_w018_nothing_is_captured_in_production(configure, settings):
+    configure(DESTINATIONS={})
+    assert "CAPI['DESTINATIONS'] is missing" in run(deploy=True)["capi_django.W018"].msg
+    configure(DESTINATIONS={}, ENABLED=False)
+    assert "capi_django.W018" not in run(deploy=True)
+    del settings.CAPI
+    assert run() == {}
+    assert "settings.CAPI is missing" in run(deploy=True)["capi_django.W018"].msg
+    settings.DEBUG = True
+    assert run(deploy=True) == {}

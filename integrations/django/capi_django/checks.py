@@ -52,8 +52,19 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     client = conf.client()
     if client is None or settings.DEBUG:
         return []
-    rules = (_test_events, _sandboxes, _tables, _memory, _sqlite)
+    rules = (_nowhere, _test_events, _sandboxes, _tables, _memory, _sqlite)
     return [message for rule in rules for message in rule(client)]
+
+
+def _nowhere(client: Client) -> Iterator[checks.CheckMessage]:
+    configured = hasattr(settings, "CAPI")
+    if not configured or (client.settings.enabled and not client.has_destinations):
+        missing = "CAPI['DESTINATIONS']" if configured else "settings.CAPI"
+        yield checks.Warning(
+            f"{missing} is missing, and DEBUG is off: nothing is captured.",
+            hint="Name a dataset in CAPI['DESTINATIONS'], or set CAPI['ENABLED'] to False.",
+            id="capi_django.W018",
+        )
 
 
 def _test_events(client: Client) -> Iterable[checks.CheckMessage]:
