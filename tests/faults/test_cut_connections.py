@@ -14,6 +14,7 @@ from django.http import HttpResponse
 from tests.faults.small_shop import accepted
 from tests.faults.test_database_servers import Shop, known  # noqa: F401 - a fixture
 from tests.on_django import databases
+from tests.on_django.database_shop import rolled_back
 
 VISITOR = {"user-agent": "Firefox"}
 WHO = {"postgresql": "SELECT pg_backend_pid()", "mariadb": "SELECT CONNECTION_ID()"}
@@ -103,9 +104,10 @@ def test_a_transaction_that_the_server_ends_takes_its_event_along(shop, sandbox,
 @pytest.mark.fault("B15")
 def test_a_statement_of_ours_that_fails_leaves_the_transaction_as_it_is(shop, sandbox):
     """Another connection has locked the outbox's table, so that an insert there ends at the time
-    limit of the database, in the middle of a transaction of the host's.
+    limit of the database, in the middle of two transactions of the host's.
 
-    The transaction commits with its order, and the event arrives all the same.
+    One commits with its order, and the event arrives all the same. The other is rolled back, and
+    has no event.
     """
     table = "capi_django_waitingdelivery"
     locked, done = threading.Event(), threading.Event()
@@ -133,6 +135,8 @@ def test_a_statement_of_ours_that_fails_leaves_the_transaction_as_it_is(shop, sa
     assert locked.wait(30)
     try:
         shop.order("meanwhile")
+        with rolled_back(shop.alias):
+            shop.order("undone")
     finally:
         done.set()
         thread.join(30)

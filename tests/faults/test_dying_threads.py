@@ -49,7 +49,7 @@ def collected():
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("outbox", ["memory", "sqlite"])
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [SystemExit, MemoryError])
 def test_a_sender_that_is_killed_goes_on(outbox, error, sandbox, box, until):
     """An exception that ends threads is thrown into the one that sends, five times: while its batch
     is with the other side, and while it has nothing to do.

@@ -23,7 +23,7 @@ def shop(sandbox, box):
     segment = {"WRITE_KEYS": [KEY], "WEBHOOKS": {"segment": [NEW, OLD]}}
     app.config["CAPI"] = {
         **settings(sandbox.url, box), "SEGMENT": segment, "URL_PREFIX": "/capi/",
-        "PAGE_VIEW": False, "AUTOLOAD": False,
+        "PAGE_VIEW": False, "AUTOLOAD": False, "BROWSER": {"COLLECT": True},
     }  # fmt: skip
     Capi(app)
     yield app
@@ -102,3 +102,48 @@ def test_an_endpoint_takes_what_is_meant_for_it_and_no_more(shop, sandbox):
     until(lambda: post(body) == 200)
     until(lambda: shop.extensions["capi"].client.stats().waiting == 0)
     assert len(accepted(sandbox)) == len(sandbox.events) == 1
+
+
+@pytest.mark.fault("S13", "S18")
+def test_a_page_may_send_little_and_strangers_nothing(shop, sandbox):
+    """Events come as from a page: from that of another host and from none, by another method,
+    larger than any, as a purchase, for somebody's order, under an id of the host's, and by the
+    hundred; one is a true one.
+
+    They are refused, each with the status of the mistake and without a word of what they said, and
+    the true one leaves, alone. Who sends a hundred is told to wait.
+    """
+    browser = shop.test_client()
+
+    def post(event, **headers):
+        own = {"Origin": "http://localhost", "User-Agent": "Firefox", **headers}
+        data = event if isinstance(event, bytes) else json.dumps(event)
+        return browser.post(
+            "/capi/collect", data=data, content_type="application/json",
+            headers={name: value for name, value in own.items() if value},
+            environ_base={"REMOTE_ADDR": "203.0.113.77"},
+        )  # fmt: skip
+
+    lead = {"event_name": "Lead", "custom_data": {"value": 1, "currency": "EUR"}}
+    refused = [
+        (post(lead, Origin="https://elsewhere.example"), 403),
+        (post(lead, Origin=""), 403),
+        (post({**lead, "event_name": "Purchase"}), 403),
+        (post({**lead, "event_name": "<script>"}), 403),
+        (post({**lead, "event_id": "Lead.7"}), 400),
+        (post({**lead, "custom_data": {"order_id": "7"}}), 400),
+        (post(b" " * 10_000), 413),
+        (post(b"[" * 5_000), 400),
+        (browser.get("/capi/collect", headers={"Origin": "http://localhost"}), 405),
+    ]
+    for answer, status in refused:
+        assert answer.status_code == status
+        assert "script" not in answer.get_data(as_text=True)
+    assert post(lead).status_code == 204
+    many = [post(b"{}") for _ in range(100)]
+    assert many[-1].status_code == 429
+    assert int(many[-1].headers["Retry-After"]) > 0
+    until(lambda: shop.extensions["capi"].client.stats().waiting == 0)
+    assert [event.payload["event_name"] for event in sandbox.events] == ["Lead"]
+    (event,) = sandbox.accepted()
+    assert event.payload["user_data"]["client_ip_address"] == "203.0.113.77"

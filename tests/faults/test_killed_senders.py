@@ -135,6 +135,7 @@ def test_a_process_starts_with_what_an_earlier_one_left(run_shop, sandbox, path,
     sandbox.clear_faults()
     deliver_the_rest(sandbox, path, until)
     assert set(shop.promised()) <= set(copies(sandbox))
+    assert set(copies(sandbox).values()) == {1}
 
 
 @pytest.mark.fault("A7")
@@ -180,3 +181,4 @@ def test_a_worker_of_its_own_sends_what_web_processes_store(run_shop, sandbox, p
     assert client.flush(20).waiting == 0
     client.close()
     assert set(shop.promised()) <= set(copies(sandbox))
+    assert set(copies(sandbox).values()) == {1}

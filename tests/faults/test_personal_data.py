@@ -112,13 +112,14 @@ def test_what_a_visitor_invents_does_not_leave(sandbox, box):
     browser = app.test_client()
     browser.set_cookie("_fbp", "fb.1." + "9" * 3500)
     browser.set_cookie("_fbc", "fb.1.1700000000000.<script>")
-    query = "email=ada@example.com&token=s3cret&utm_source=x&fbclid=" + "A" * 3000
+    query = "email=ada@example.com&token=s3cret&utm_source=%00%1b%7fx&fbclid=" + "A" * 3000
     answer = browser.get(
         f"/?{query}",
         headers={
-            "User-Agent": "Firefox " + "x" * 20_000,
+            "User-Agent": "Firefox \x01\x1b\x7f" + "x" * 20_000,
             "Referer": "https://elsewhere.example/?password=s3cret&x=" + "y" * 5000,
             "X-Forwarded-For": "198.51.100.1, 198.51.100.2",
+            "X-Forwarded-Host": "elsewhere.example",
             "Forwarded": "for=198.51.100.3",
             "CF-Connecting-IP": "198.51.100.4",
         },
@@ -132,9 +133,39 @@ def test_what_a_visitor_invents_does_not_leave(sandbox, box):
     assert "fbp" not in user
     assert "<script>" not in str(event.payload)
     assert len(event.payload["event_source_url"]) <= 2048
+    assert event.payload["event_source_url"].startswith("http://localhost/?utm_source=")
     sent = str(event.payload)
     for word in ("198.51.100", "ada@", "s3cret"):
         assert word not in sent
+    texts = [user["client_user_agent"], event.payload["event_source_url"]]
+    assert [text for text in texts if not text.isprintable()] == []
+    with app.app_context():
+        capi.client.close(0)
+
+
+@pytest.mark.fault("S11")
+@pytest.mark.parametrize(
+    ("peer", "expected"), [("10.0.0.7", "198.51.100.9"), ("203.0.113.77", "203.0.113.77")]
+)
+def test_what_a_proxy_adds_counts_and_what_a_visitor_says_does_not(sandbox, box, peer, expected):
+    """A visitor comes through the host's proxy, or past it, and says to be somebody else.
+
+    The event has the address that the proxy saw, and past the proxy that of the connection.
+    """
+    app = Flask("shop")
+    app.config["CAPI"] = {
+        **settings(sandbox.url, box), "AUTOLOAD": False, "TRUSTED_PROXIES": ["10.0.0.0/8"],
+    }  # fmt: skip
+    app.add_url_rule("/", "home", lambda: "<html><body>Hello</body></html>")
+    capi = Capi(app)
+    answer = app.test_client().get(
+        "/",
+        headers={"User-Agent": "Firefox", "X-Forwarded-For": "192.0.2.66, 198.51.100.9"},
+        environ_base={"REMOTE_ADDR": peer},
+    )
+    assert answer.status_code == 200
+    (event,) = sandbox.wait_for(1, 20)
+    assert event.payload["user_data"]["client_ip_address"] == expected
     with app.app_context():
         capi.client.close(0)
 

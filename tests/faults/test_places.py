@@ -8,9 +8,15 @@ import stat
 import pytest
 
 from capi_plugins import ConfigurationError, configure
-from capi_plugins.outbox import sqlite_place
+from capi_plugins.outbox import sqlite, sqlite_place
 from capi_plugins.outbox.sqlite_place import place_problems
 from tests.outbox.other_process import delivery
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch):
+    """Have an outbox not wait, when it is closed, for a place that stays as it is."""
+    monkeypatch.setattr(sqlite, "_CLOSE_BUDGET", 0.05)
 
 
 @pytest.fixture
@@ -19,24 +25,34 @@ def folder(path):
     return path.parent
 
 
+def refused(open_outbox):
+    """Store an event in a place that may not be used; return why it stays in memory."""
+    outbox = open_outbox()
+    assert not outbox.put([delivery("1")]).refused
+    assert outbox.stats().in_memory == 1
+    return outbox.stats().problem
+
+
 def settings(outbox):
     return {"CONSENT": {"DEFAULT": "granted"}, "DELIVERY": {"OUTBOX": outbox}}
 
 
 @pytest.mark.fault("B10", "S22")
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
-def test_a_folder_others_may_write_to_is_refused(folder, path, mode):
+def test_a_folder_others_may_write_to_is_refused(open_outbox, folder, path, mode):
     """The folder may be written by the group, by everybody, or is like /tmp.
 
     It is refused, and the reason says what to do.
     """
     folder.chmod(mode)
     assert "other users may write" in place_problems(path)[0]
+    assert "other users may write" in refused(open_outbox)
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.fault("B10", "S22")
 @pytest.mark.parametrize("name", ["outbox.sqlite3", "outbox.sqlite3.lock"])
-def test_a_file_others_may_read_is_refused(folder, path, name):
+def test_a_file_others_may_read_is_refused(open_outbox, folder, path, name):
     """The file, or that of its locks, may be read by others.
 
     It is refused, and the reason says what to do.
@@ -44,17 +60,26 @@ def test_a_file_others_may_read_is_refused(folder, path, name):
     (folder / name).touch(mode=0o644)
     (folder / name).chmod(0o644)
     assert "chmod 600" in place_problems(path)[0]
+    assert "chmod 600" in refused(open_outbox)
+    assert (folder / name).read_bytes() == b""
 
 
 @pytest.mark.fault("B10", "S22")
 @pytest.mark.parametrize("name", ["outbox.sqlite3", "outbox.sqlite3.lock"])
-def test_a_symbolic_link_is_refused(folder, path, name):
+@pytest.mark.parametrize("leads", ["to a file", "to nothing"])
+def test_a_symbolic_link_is_refused(open_outbox, folder, path, name, leads, tmp_path):
     """A symbolic link stands where the file, or that of its locks, should be.
 
     It is refused and not followed.
     """
-    (folder / name).symlink_to("/etc/passwd")
+    target = tmp_path / "precious"
+    if leads == "to a file":
+        target.touch(mode=0o600)
+    (folder / name).symlink_to(target)
     assert "symbolic link" in place_problems(path)[0]
+    assert "symbolic link" in refused(open_outbox)
+    assert target.exists() is (leads == "to a file")
+    assert not target.exists() or target.read_bytes() == b""
 
 
 @pytest.mark.fault("B10")
@@ -68,16 +93,23 @@ def test_a_folder_in_place_of_the_file_is_refused(folder, path):
 
 
 @pytest.mark.fault("B10", "S22")
-def test_another_users_file_and_folder_are_refused(folder, path, monkeypatch):
+def test_another_users_file_and_folder_are_refused(open_outbox, folder, path, monkeypatch):
     """Folder and file belong to another user.
 
     They are refused, and the reason names the user.
     """
     path.touch(mode=0o600)
-    stranger = os.geteuid() + 1
-    monkeypatch.setattr(sqlite_place.os, "geteuid", lambda: stranger)
-    problems = " ".join(place_problems(path))
-    assert f"belongs to another user (uid {stranger - 1})" in problems
+    owner = os.geteuid()
+    if owner == 0:
+        owner = 65534
+        os.chown(path, owner, -1)
+        os.chown(folder, owner, -1)
+    else:
+        # Only root gives files away.
+        monkeypatch.setattr(sqlite_place.os, "geteuid", lambda: owner + 1)
+    for problem in (" ".join(place_problems(path)), refused(open_outbox)):
+        assert f"belongs to another user (uid {owner})" in problem
+    assert path.read_bytes() == b""
 
 
 @pytest.mark.fault("B9")

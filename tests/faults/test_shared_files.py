@@ -49,7 +49,7 @@ def arrived(sandbox):
     return {found.payload["event_id"] for found in sandbox.accepted()}
 
 
-@pytest.mark.fault("D9")
+@pytest.mark.fault("D9", "B11")
 def test_a_version_before_and_this_one_use_one_file_at_once(sandbox, box):
     """During a rolling deployment a process with the first version of the file format and one with
     this version use one file; the second is played by the format as it was, kept word for word.

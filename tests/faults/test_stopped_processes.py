@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -65,19 +66,29 @@ def test_while_the_sender_stands_still_nobody_else_sends_and_nobody_is_slowed(
     assert not any(found.duplicate for found in sandbox.events)
 
 
+CHILDREN = {
+    "a program": "__import__('subprocess').Popen(['sleep', '60'], stdout=-3).pid",
+    "a fork": "os.fork() or __import__('time').sleep(60)",
+    "a fork in C": "__import__('ctypes').PyDLL(None).fork() or __import__('time').sleep(60)",
+}
+
+
 @pytest.mark.fault("A14")
-def test_a_child_of_the_sender_does_not_inherit_its_right(open_outbox, others):
-    """A process that sends starts a program that lives on, and is killed.
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_a_child_of_the_sender_does_not_inherit_its_right(kind, open_outbox, others):
+    """A process that sends starts a program that lives on, or forks, by Python or past it in C, and
+    is killed.
 
     Another process is the sender at once, and gets the batch that was on its way.
     """
     other = others()
     other.ask("put('1')")
     other.ask("take()")
-    child = other.ask("__import__('subprocess').Popen(['sleep', '60'], stdout=-3).pid")
+    child = other.ask(CHILDREN[kind])
     try:
         other.kill()
         assert ids(take(open_outbox())) == ["1"]
+        assert Path(f"/proc/{child}").exists()
     finally:
         os.kill(child, signal.SIGKILL)
 
