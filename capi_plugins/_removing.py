@@ -37,7 +37,9 @@ class Removing:
         self._beside = beside
         self._tell = tell
         self._wanted: dict[str, dict[str, None]] = {}
-        self._lock = threading.Lock()
+        # Reentrant: threads that became greenlets share the lock of the thread they are in, and who
+        # starts one in here lets others run.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
 

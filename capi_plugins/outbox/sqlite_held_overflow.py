@@ -32,7 +32,9 @@ class HeldOverflow:
         self._store = store
         # By key; None: to be removed.
         self._waiting: dict[str, HeldEvent | None] = {}
-        self._lock = threading.Lock()
+        # Reentrant: threads that became greenlets share the lock of the thread they are in, and who
+        # starts one in here lets others run.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
 

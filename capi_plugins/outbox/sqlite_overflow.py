@@ -60,8 +60,10 @@ class Overflow:
         self._left: dict[tuple[str, str, str], Delivery] = {}
         self._sent: dict[tuple[str, str, str], Delivery] = {}
         self._memory = MemoryOutbox(max_deliveries=_MOST, max_bytes=_MOST_BYTES, clock=clock)
-        self._lock = threading.Lock()
-        self._storing = threading.Lock()
+        # Reentrant: threads that became greenlets share the lock of the thread they are in. Who
+        # starts one in here, or waits for the file, lets others run.
+        self._lock = threading.RLock()
+        self._storing = threading.RLock()
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -148,19 +149,24 @@ def test_threads_that_become_greenlets_lose_nothing(library, moment, outbox, san
     """gevent or eventlet replaces Python's threads: before anything else, after the package was
     imported, and with gevent after events were sent; eventlet breaks the locks of threads that run.
 
-    Nothing is raised, everything arrives once, and other greenlets run meanwhile.
+    Nothing is raised, everything arrives once, and no other greenlet waits for more than 50 ms,
+    though somebody else holds the file.
     """
     if importlib.util.find_spec(library) is None:
         missing(f"{library} is not installed")
     wanted = settings(sandbox.url, box if outbox == "sqlite" else "memory")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(HOSTS / "greening.py"), json.dumps(wanted), library,
-         moment],
+         moment, *([str(box)] if outbox == "sqlite" else [])],
         env={**os.environ, **PATH}, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "failed" not in done.stderr
-    expected = {f"{number}-{each}" for number in range(10) for each in range(5)}
+    # That somebody else holds the file is said.
+    assert set(re.findall(r"failed with (\w+)", done.stderr)) <= {"Unavailable"}, done.stderr
+    expected = {
+        f"{turn}-{number}-{each}"
+        for turn in range(int(done.stdout)) for number in range(10) for each in range(5)
+    }  # fmt: skip
     expected |= {"before"} if moment == "late" else set()
     accepted = [found.payload["event_id"] for found in sandbox.events]
     assert sorted(accepted) == sorted(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,7 +59,7 @@ def read_contents(value: object, path: str, notes: list[FieldNote]) -> list[dict
     given = [value] if members is None else members
     if len(given) > MAX_CONTENTS:
         notes.append(FieldNote(path, f"has more than {MAX_CONTENTS} entries"))
-        given = list(given)[:MAX_CONTENTS]
+        given = list(itertools.islice(given, MAX_CONTENTS))
     result = []
     for entry in given:
         try:

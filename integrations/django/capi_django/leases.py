@@ -40,7 +40,9 @@ class Leases:
         self._every = every
         self._owners: dict[int, str] = {}
         self._owed: list[_Owed] = []
-        self._lock = threading.Lock()
+        # Reentrant: threads that became greenlets share the lock of the thread they are in, and who
+        # starts one in here lets others run.
+        self._lock = threading.RLock()
         self._paying = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
