@@ -32,6 +32,7 @@ from capi_plugins.context_store import Identify
 from capi_plugins.destinations.base import Destination
 from capi_plugins.events import Event, UserData
 from capi_plugins.exceptions import WebhookError
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.base import Outbox, OutboxStats
 from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source, SourceRequest, SourceResponse
@@ -322,14 +323,14 @@ class Client:
         return self._receiving.answer(source, request, problem)
 
     def failed(self, where: str, error: Exception) -> None:
-        """Log that something of ours went wrong; the host never sees it.
+        """Log that something of ours went wrong; the host sees its own alone, see ``pass_on``.
 
         Args:
             where: What was being done.
             error: What was raised; its text is not logged, it may hold personal data.
         """
-        with contextlib.suppress(Exception):
-            # A log handler of the host may raise, and there is nobody left to tell.
+        pass_on(error)
+        with contextlib.suppress(Exception):  # of a log handler of the host's
             _log.error("%s failed with %s at %s", where, type(error).__name__, place(error))
 
     # ------------------------------------------------------------------ delivery

@@ -8,6 +8,7 @@ from typing import Any
 
 from capi_plugins._paths import NOWHERE
 from capi_plugins.events import is_empty
+from capi_plugins.leaving import pass_on
 
 
 def fulfilled(value: Any, wanted: Any) -> bool:
@@ -40,7 +41,8 @@ def is_condition(wanted: Any, name: str) -> bool:
 def _leads_nowhere(value: Any) -> bool:
     try:
         return value is NOWHERE or is_empty(value)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return True
 
 
@@ -52,5 +54,6 @@ def _holds(value: Any, wanted: Any) -> bool:
             # Settings are read before the host's classes, or are no Python at all.
             return wanted in (value.name, value.value)
         return bool(value == wanted)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return False

@@ -16,6 +16,7 @@ from capi_plugins._removing import Removing
 from capi_plugins._worker import Worker
 from capi_plugins.context_store import ContextStore, MemoryContextStore
 from capi_plugins.held_store import HeldStore, MemoryHeldStore
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox import diversion
 from capi_plugins.outbox.base import (
     Delivery,
@@ -134,6 +135,7 @@ class Delivering:
             if process.outbox.durable and self._sends():
                 process.worker.wake(destinations)
         except Exception as error:
+            pass_on(error)
             _log.error("delivery did not begin: %s", type(error).__name__)
 
     def nudge_with(self, nudger: Callable[[], Nudger]) -> None:
@@ -182,6 +184,7 @@ class Delivering:
             try:
                 self._start(process, deliveries)
             except Exception as error:
+                pass_on(error)
                 # They are stored: whoever looks into the outbox next finds them.
                 _log.error("delivery did not start: %s", type(error).__name__)
         return stored

@@ -12,6 +12,7 @@ from capi_plugins._place import place
 from capi_plugins.background import started
 from capi_plugins.destinations.base import Destination, Outcome, Request, Response, Verdict
 from capi_plugins.exceptions import ConfigurationError, TransportError
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.base import Delivery
 
 _MOMENT = 1.0
@@ -84,6 +85,7 @@ class Exchanging:
         except ConfigurationError as error:
             return Outcome(verdict=Verdict.STOP, reason="; ".join(error.problems))
         except Exception as error:
+            pass_on(error)
             # Nothing is lost to a destination's mistake before MAX_ATTEMPTS.
             return Outcome(
                 verdict=Verdict.RETRY,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from capi_plugins._money import major_units
+from capi_plugins.leaving import pass_on
 
 Find = Callable[[str], Any]
 """What a function in place of a path is given: follows a path, to None if it leads nowhere."""
@@ -63,7 +64,8 @@ def walk(path: str, offer: Mapping[str, Any]) -> list[Any]:
                 value = _called(_step(value, step))
             if value is not NOWHERE:
                 found.append(value)
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         return found
     return found
 
@@ -81,8 +83,9 @@ def _step(value: Any, name: str) -> Any:
     if hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
         try:
             return value[name]
-        except Exception:  # noqa: S110 - not a key: an attribute or an index comes next
-            pass
+        except Exception as error:
+            # Not a key: an attribute or an index comes next.
+            pass_on(error)
     try:
         return getattr(value, name)
     except AttributeError:
@@ -186,7 +189,8 @@ class Lookup:
         name = f"{getattr(function, '__name__', type(function).__name__)}()"
         try:
             value = function(find)
-        except Exception:
+        except Exception as error:
+            pass_on(error)
             lost.append(name)
             return None
         return None if value is None else self._read(value, name, offer, lost)
@@ -204,7 +208,8 @@ class Lookup:
                 here: list[str] = []
                 made.append(_entry(self.items, inner, here))
                 missing.update(here)
-        except Exception:
+        except Exception as error:
+            pass_on(error)
             lost.append(self.each or "")
             return None
         lost.extend(sorted(missing))

@@ -23,7 +23,7 @@ from capi_plugins.context import RequestContext
 from capi_plugins.destinations.base import Destination, Request, Response
 from capi_plugins.events import Event
 from capi_plugins.exceptions import ConfigurationError, DropEvent, PluginError, TransportError
-from capi_plugins.leaving import is_failure
+from capi_plugins.leaving import is_failure, pass_on
 from capi_plugins.settings import Settings
 from capi_plugins.sources.base import Source
 
@@ -325,6 +325,7 @@ class Plugins:
                 self._say(impl, error)
 
     def _say(self, impl: Implementation, error: Exception) -> None:
+        pass_on(error)
         _log.error(
             "plugin %s failed in %s with %s at %s",
             impl.plugin,

@@ -9,6 +9,7 @@ import attrs
 
 from capi_plugins._retry import STOPPED
 from capi_plugins.destinations.base import Destination
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.base import Noticeboard, Outbox, Standing
 
 _log = logging.getLogger("capi_plugins.worker")
@@ -56,6 +57,7 @@ class Standings:
         try:
             mine = self._board.probe(known, until=now + _PROBE)
         except Exception as error:
+            pass_on(error)
             _log.debug("the noticeboard cannot be written: %s", type(error).__name__)
             return 0.0
         return 0.0 if mine else now + _PROBE
@@ -116,6 +118,7 @@ class Standings:
                 found = self._board.standings()
                 return next((each for each in found if each.destination == name), None)
             except Exception as error:
+                pass_on(error)
                 _log.debug("the noticeboard cannot be read: %s", type(error).__name__)
         return self._own.get(name)
 
@@ -148,6 +151,7 @@ class Standings:
             try:
                 self._board.post(standing)
             except Exception as error:
+                pass_on(error)
                 # Others find out for themselves; sending goes on.
                 _log.debug("the noticeboard cannot be written: %s", type(error).__name__)
 

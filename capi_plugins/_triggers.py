@@ -15,6 +15,7 @@ from capi_plugins._paths import Lookup, parse_lookup, resolve
 from capi_plugins.context import FinishedRequest
 from capi_plugins.event_data import changed
 from capi_plugins.events import Event, FieldNote, UserData, is_empty
+from capi_plugins.leaving import pass_on
 from capi_plugins.settings import Section, Settings
 
 Offer = Callable[[], Mapping[str, Any]]
@@ -155,7 +156,8 @@ def _found(field: str, lookup: Lookup, offer: Mapping[str, Any], notes: list[Fie
     notes.extend(FieldNote(field, f"path {path!r} leads nowhere") for path in lost)
     try:
         return None if is_empty(value) else value
-    except Exception:
+    except Exception as error:
+        pass_on(error)
         notes.append(FieldNote(field, "cannot be read"))
         return None
 

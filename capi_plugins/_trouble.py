@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from capi_plugins.leaving import pass_on
+
 _TOLD_SECONDS = 60.0
 _REST_SECONDS = 1.0
 
@@ -39,6 +41,7 @@ class Trouble:
             error: What was raised.
             passing: Whether the store was only busy and need not be left alone.
         """
+        pass_on(error)
         now = time.monotonic()
         if not passing:
             self._rest_until = now + _REST_SECONDS

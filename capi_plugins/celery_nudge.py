@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import concurrent.futures.thread  # noqa: F401 - minds forks: not to be imported in one
 import importlib
 from collections.abc import Collection
 from typing import Any
 
 from celery import shared_task
 
+from capi_plugins.forks import unforked
 from capi_plugins.nudging import Nudges, drain
 
 TASK = "capi_plugins.deliver"
@@ -68,11 +71,21 @@ def nudges(path: str) -> Nudges:
     )
 
 
+def _connection(app: Any) -> Any:
+    with unforked():
+        # Imported by what is asked of the app and its connection for the first time.
+        import celery.app.task  # noqa: F401, PLC0415
+
+        made = app.connection_for_write(connect_timeout=_PATIENCE, transport_options=_HURRY)
+        made.get_transport_cls()
+        app.amqp.send_task_message, app.AsyncResult  # noqa: B018
+        codecs.lookup("idna")
+    return made
+
+
 def _publish(app: Any, names: Collection[str]) -> None:
     # A connection of its own, because the app's pool waits as long as the host has chosen.
-    with app.connection_for_write(
-        connect_timeout=_PATIENCE, transport_options=_HURRY
-    ) as connection:
+    with _connection(app) as connection:
         for name in names:
             app.send_task(
                 TASK,

@@ -1,7 +1,8 @@
 """Telling code that has failed from whoever ends the thread, the task or the process it runs in.
 
-A plugin that calls ``sys.exit()`` has failed and ends nothing. A signal handler that does so, as
-gunicorn's for a worker that takes too long, runs wherever the thread happens to be, and means it.
+A plugin that calls ``sys.exit()`` has failed and ends nothing. A signal handler that raises, as
+gunicorn's for a worker and Celery's for a task that takes too long, runs wherever the thread
+happens to be, and means whoever called this library.
 Nothing that is called is a coroutine or a generator: nobody can mean to cancel or to close it, and
 a request that is cancelled is so where it awaits, whatever becomes of what it has called.
 """
@@ -22,9 +23,21 @@ def is_failure(error: BaseException) -> bool:
     Args:
         error: What was raised, caught.
     """
-    if isinstance(error, Exception):
-        return True
-    return _is_an_ending(error) and not _is_of_a_handler(error)
+    failed = isinstance(error, Exception) or _is_an_ending(error)
+    return failed and not _is_of_a_handler(error)
+
+
+def pass_on(error: BaseException) -> None:
+    """Raise again what is the host's, wherever exceptions are caught so that none reaches it.
+
+    Args:
+        error: What was raised, caught.
+
+    Raises:
+        BaseException: It, unless it is a failure; see ``is_failure``.
+    """
+    if not is_failure(error):
+        raise error
 
 
 def _is_an_ending(error: BaseException) -> bool:

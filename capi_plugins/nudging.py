@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from capi_plugins.background import started
+from capi_plugins.leaving import pass_on
 
 _log = logging.getLogger("capi_plugins.nudging")
 _LIMIT = 50.0
@@ -44,7 +45,9 @@ def serve(delivering: Drains) -> None:
 
 
 def drain(destination: str | None = None) -> None:
-    """Send what is due, for 50 seconds at most: what the task does. Never raises.
+    """Send what is due, for 50 seconds at most: what the task does.
+
+    It raises nothing but what ends the task, as its time limit does.
 
     Args:
         destination: Name of the destination; None: all.
@@ -55,6 +58,7 @@ def drain(destination: str | None = None) -> None:
         try:
             delivering.drain(destination, _LIMIT)
         except Exception as error:
+            pass_on(error)
             # What waits goes on waiting, for the next nudge or sweep.
             _log.error("delivery failed with %s", type(error).__name__)
 

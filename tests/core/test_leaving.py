@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 
 import pytest
 
 from capi_plugins import hookimpl, signals
+from capi_plugins._paths import parse_lookup
 from tests.core.paper import Paper
 
 
@@ -22,6 +24,22 @@ def ended():
 
     before = signal.signal(signal.SIGUSR2, Worker().handle_abort)
     yield lambda: signal.raise_signal(signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, before)
+
+
+class TimeLimit(Exception):
+    """What Celery and RQ end a task with that takes too long."""
+
+
+@pytest.fixture
+def too_late():
+    """A handler like that of Celery for a task that takes too long."""
+
+    def handle(number, frame):
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGUSR2, handle)
+    yield lambda *_, **__: signal.raise_signal(signal.SIGUSR2)
     signal.signal(signal.SIGUSR2, before)
 
 
@@ -122,3 +140,84 @@ def test_a_plugin_that_exits_where_it_should_send_ends_nothing(make, post, ended
     client.track("Lead")
     assert "plugin_failed" in [name for name, _ in heard]
     assert client.stats().waiting == 1
+
+
+class Everywhere:
+    """A plugin that meets the time limit in one of its hooks."""
+
+    def __init__(self, hook, act):
+        def capi_route(event):
+            act()
+
+        def capi_enrich(event):
+            act()
+
+        def capi_consent(event):
+            act()
+
+        def capi_filter(event):
+            act()
+
+        found = {
+            each.__name__: each for each in (capi_route, capi_enrich, capi_consent, capi_filter)
+        }
+        setattr(self, hook, hookimpl(found[hook]))
+
+
+@pytest.mark.parametrize("hook", ["capi_route", "capi_enrich", "capi_consent", "capi_filter"])
+def test_a_time_limit_that_is_over_in_a_hook_is_the_tasks(make, post, too_late, hook):
+    client = make(Everywhere(hook, too_late), to=post)
+    with pytest.raises(TimeLimit):
+        client.track("Lead")
+    client.close()
+
+
+@pytest.mark.parametrize("where", ["receiver", "payload", "put", "flush"])
+def test_a_time_limit_that_is_over_elsewhere_is_the_tasks(make, post, too_late, monkeypatch, where):
+    client = make(to=post)
+    heard = contextlib.nullcontext()
+    if where == "receiver":
+        heard = signals.event_captured.connected_to(too_late)
+    elif where == "payload":
+        monkeypatch.setattr(Paper, "payload", too_late)
+    elif where == "put":
+        monkeypatch.setattr(client.delivering.outbox, "put", too_late)
+    elif where == "flush":
+        monkeypatch.setattr(client.delivering, "flush", too_late)
+    with heard, pytest.raises(TimeLimit):
+        client.flush() if where == "flush" else client.track("Lead")
+    monkeypatch.undo()
+    client.close()
+
+
+class Order:
+    def __init__(self, act):
+        self._act = act
+
+    @property
+    def total(self):
+        return self._act()
+
+
+def test_a_time_limit_that_is_over_while_a_row_is_read_is_the_tasks(too_late):
+    lookup = parse_lookup("order.total", "value", [])
+    with pytest.raises(TimeLimit):
+        lookup.find({"order": Order(too_late)}, [])
+
+
+def test_an_event_that_is_sent_when_the_time_limit_is_over_is_sent_again(make, post, too_late):
+    client = make(to=post)
+    post.answer, usual = too_late, post.answer
+    with pytest.raises(TimeLimit):
+        client.track("Lead")
+    post.answer = usual
+    assert client.flush().waiting == 0
+    assert [len(request) for request in post.requests] == [1, 1]
+
+
+@pytest.mark.parametrize("error", [OSError(), ValueError(), MemoryError()])
+def test_what_fails_beside_a_handler_has_failed(make, post, ended, error):
+    client = make(Filtering(raising(error)), to=post)
+    client.track("Lead")
+    client.close()
+    assert post.events == []

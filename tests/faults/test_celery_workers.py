@@ -48,8 +48,8 @@ def celery(broker, queue, sandbox, box, tmp_path):  # noqa: F811
             time.sleep(0.02)
         return process
 
-    def order(number, **more):
-        sender.send_task("order", args=(number,), kwargs=more, ignore_result=True)
+    def order(number, task="order", **more):
+        sender.send_task(task, args=(number,), kwargs=more, ignore_result=True)
 
     yield start, order
     for process in running:
@@ -100,3 +100,21 @@ def test_every_event_of_a_task_arrives_though_its_child_is_killed(celery, sandbo
     until(lambda: len(accepted(sandbox)) == 4, 60)
     assert accepted(sandbox) == {"killed-0", "killed-1", "killed-2", "late"}
     assert len(sandbox.accepted()) == 4
+
+
+@pytest.mark.fault("A17", "A20")
+def test_a_time_limit_of_a_task_is_the_tasks_whatever_it_waits_for(celery, sandbox, until):
+    """A task's `soft_time_limit` is over while a plugin looks at its event, and while the event is
+    sent and nobody answers.
+
+    The task is told, within seconds, and goes on as it likes. What was stored arrives, once.
+    """
+    start, order = celery
+    start()
+    order("looked-at", task="order_in_time")
+    until(lambda: "late-looked-at" in accepted(sandbox), 15)
+    sandbox.inject(Fault.hang())
+    order("sent", task="order_in_time")
+    until(lambda: {"late-sent", "sent"} <= accepted(sandbox), 30)
+    assert accepted(sandbox) == {"late-looked-at", "late-sent", "sent"}
+    assert len(sandbox.events) == 3

@@ -1,5 +1,7 @@
 """Programs that fork by themselves, in scripts and in commands of Django."""
 
+# ruff: noqa: F811 - fixtures of Celery's tests
+
 from __future__ import annotations
 
 import json
@@ -13,6 +15,7 @@ import pytest
 from capi_plugins.cli.shops import examples
 from tests.faults.serving import HOSTS, LIMIT, environment, searches
 from tests.faults.shop_settings import settings
+from tests.on_celery.conftest import broker, queue  # noqa: F401 - fixtures
 
 WORKERS = ("before", *(f"child{number}" for number in range(4)), "after")
 EXPECTED = {f"{name}-{number}": 1 for name in WORKERS for number in range(5)}
@@ -54,6 +57,43 @@ def test_a_fork_in_the_middle_of_an_import_leaves_a_child_that_sends(outbox, san
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert dict(searches(sandbox)) == {"before": 1, "child": 1, "parent": 1}
+
+
+@pytest.mark.fault("A11")
+@pytest.mark.parametrize("module", ["celery.app.amqp", "its transport"])
+def test_a_fork_in_the_middle_of_a_nudge_leaves_a_child_that_tells(
+    module,
+    broker,
+    queue,
+    sandbox,
+    box,
+):
+    """A program forks while the thread that tells Celery's workers of events imports what it does
+    so with, for the first time.
+
+    The child tells of its event as well, and the parent of its own.
+    """
+    from celery import Celery
+
+    scheme = {"amqp": "pyamqp"}.get(broker.partition(":")[0], "redis")
+    wanted = settings(sandbox.url, box, WORKER="celery", CELERY_APP="forking_nudge.app")
+    if module == "its transport":
+        module = f"kombu.transport.{scheme}"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", str(HOSTS / "forking_nudge.py"), json.dumps(wanted),
+             broker, queue, module],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True, text=True, timeout=LIMIT * 2, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        with Celery(broker=broker, set_as_current=False).connection_for_read() as connection:
+            # Of the parent's two events one task may tell.
+            waiting = connection.default_channel.queue_declare(queue, passive=True).message_count
+            assert waiting >= 2
+    finally:
+        with Celery(broker=broker, set_as_current=False).connection_for_write() as connection:
+            connection.default_channel.queue_delete(queue)
 
 
 COMMAND = """

@@ -27,6 +27,7 @@ from capi_plugins.destinations.meta.fields import GRAPH_VERSIONS, MAX_BATCH
 from capi_plugins.destinations.meta.places import COUNTRIES
 from capi_plugins.events import Event, UserData
 from capi_plugins.exceptions import ConfigurationError, InvalidEvent
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.base import Delivery
 from capi_plugins.version import __version__
 
@@ -131,6 +132,7 @@ class MetaDestination(Destination):
         try:
             found = token()
         except Exception as error:
+            pass_on(error)
             raise ConfigurationError([f"{path} failed with {type(error).__name__}"]) from None
         found = found.strip() if isinstance(found, str) else ""
         if problem := _check_secret(found):

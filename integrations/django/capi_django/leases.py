@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import attrs
 
 from capi_plugins.background import started
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.base import Delivery
 
 _log = logging.getLogger("capi_plugins.django")
@@ -94,6 +95,7 @@ class Leases:
                 try:
                     owed.write(list(owed.owners), set(owed.owners.values()))
                 except Exception as error:
+                    pass_on(error)
                     _log.warning(
                         "what became of %d deliveries cannot be written down yet: %s",
                         len(owed.owners),

@@ -7,6 +7,7 @@ import time
 from capi_django.database import missing_tables
 from capi_django.models import WaitingDelivery
 from capi_django.statements import borrowed
+from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.sqlite_file import Unavailable
 
 _AGAIN = 1.0
@@ -48,6 +49,7 @@ class Reach:
         """
         if error is self._trouble:
             return self._trouble
+        pass_on(error)
         if not isinstance(error, Unavailable):
             error = Unavailable(type(error).__name__)
         self._trouble = error

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import current_app, has_app_context
 
+from capi_plugins.leaving import pass_on
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
@@ -48,6 +50,7 @@ def fenced(listener: Callable[..., None]) -> Callable[..., None]:
         try:
             listener(*arguments)
         except Exception as error:
+            pass_on(error)
             _log.error("%s failed with %s", listener.__name__, type(error).__name__)
 
     return safe
