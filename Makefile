@@ -61,7 +61,7 @@ faults: $(VENV)/.faults
 storm: $(VENV)/.demo
 	CAPI_STORM_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/faults/test_storms.py \
 		tests/faults/test_stopped_processes.py tests/faults/test_transactions.py \
-		tests/faults/test_outages.py
+		tests/faults/test_outages.py tests/faults/test_brokers.py
 
 bench: $(VENV)/.demo
 	@$(INSTALL) --group bench

@@ -97,9 +97,14 @@ class Worker:
             with self._changed:
                 lane = self._lane(name)
             self._sending.look_again(lane)
-            while lane.not_before <= self._clock() and not self._is_over(deadline):
+            while not (self._rests(lane) or self._is_over(deadline)):
                 if not self._sending.step(lane, deadline):
                     break
+
+    def _rests(self, lane: Lane) -> bool:
+        now = self._clock()
+        # Longer than anybody waits: the clock was set back since.
+        return now < lane.not_before <= now + LONGEST_WISH + CAP
 
     def _is_over(self, deadline: float | None) -> bool:
         return self._closed if deadline is None else time.monotonic() >= deadline

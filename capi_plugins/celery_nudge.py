@@ -78,7 +78,7 @@ def _connection(app: Any) -> Any:
 
         made = app.connection_for_write(connect_timeout=_PATIENCE, transport_options=_HURRY)
         made.get_transport_cls()
-        app.amqp.send_task_message, app.AsyncResult  # noqa: B018
+        _ = app.amqp.send_task_message, app.AsyncResult
         codecs.lookup("idna")
     return made
 

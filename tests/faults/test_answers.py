@@ -268,3 +268,41 @@ def test_a_request_that_is_too_large_is_halved_until_it_fits(box, status):
     assert "413" in letter.reason
     shop.close()
     server.close()
+
+
+@pytest.mark.fault("C18", "S15")
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_events_are_kept_where_the_answer_is_a_redirect(box, clock, caplog, status):
+    """Every answer is a redirect to another server, for an hour, and then there is an answer.
+
+    Nothing is sent to the other server and no event is given up; all arrive in the end. Where the
+    redirect is said to be for ever, an error tells that the destination is stopped.
+    """
+    passed = []
+
+    def handle(connection, server):
+        if clock() < over:
+            connection.sendall(answer(b"", f"{status} Elsewhere", f"Location: {other.url}"))
+            return True
+        events = json.loads(server.requests[-1].partition(b"\r\n\r\n")[2])["data"]
+        passed.extend(event["event_id"] for event in events)
+        connection.sendall(answer(json.dumps({"events_received": len(events)}).encode()))
+        return True
+
+    over = clock() + 3600
+    other, server = Server(handle), Server(handle)
+    url = server.url.removesuffix("/events")
+    shop = SmallShop(settings(url, box, WORKER="external", MAX_ATTEMPTS=3), clock)
+    try:
+        shop.lead("1", "2")
+        while clock() < over + 1800:
+            shop.drain()
+            clock.advance(301)
+        assert sorted(passed) == ["1", "2"]
+        assert other.connections == 0
+        assert (shop.stats.waiting, shop.stats.dead) == (0, 0)
+        assert ("is stopped, its events are kept" in caplog.text) is (status in (301, 308))
+    finally:
+        shop.close()
+        server.close()
+        other.close()

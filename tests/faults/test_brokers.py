@@ -89,13 +89,13 @@ def test_a_rabbitmq_that_is_killed_loses_no_event(web, worker, lead, sandbox, un
     rabbit = OwnRabbit()
     try:
         client = web(rabbit.url)
-        worker(rabbit.url, sweep=0.5)
+        worker(rabbit.url, sweep=SWEEP)
         lead(client, "before")
         until(lambda: accepted(sandbox) == ["before"])
         rabbit.kill()
         names = [str(number) for number in range(20)]
         assert lead(client, *names) < 0.5
         rabbit.start()
-        until(lambda: accepted(sandbox) == sorted(["before", *names]), 150)
+        until(lambda: accepted(sandbox) == sorted(["before", *names]), 150 + SWEEP)
     finally:
         rabbit.remove()

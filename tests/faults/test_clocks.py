@@ -10,6 +10,8 @@ from capi_django.outbox import DatabaseOutbox
 from capi_plugins import configure
 from capi_plugins.sandbox import Fault, Sandbox
 from tests.faults.clocks import WallClock
+from tests.faults.shop_settings import settings
+from tests.faults.small_shop import SmallShop, accepted, arrived, until
 from tests.outbox.other_process import delivery
 
 DAY = 86_400.0
@@ -143,6 +145,38 @@ def test_a_clock_that_stands_still_keeps_no_processor_busy(client, sandbox, wall
         time.sleep(0.1)
     assert time.process_time() - used < 0.7
     assert len(sandbox.requests) <= 6
+
+
+@pytest.mark.fault("D1")
+def test_what_happened_on_a_clock_that_was_ahead_costs_nobody_else_anything(box, wall):
+    """The wall clock is a day ahead while an event is captured that cannot be sent, and is then set
+    right.
+
+    The event has a time of the future, which Meta refuses: it is a dead letter that says so. What a
+    page says of the future is now, and what comes later arrives, once.
+    """
+    with Sandbox() as strict:
+        strict.stop()
+        shop = SmallShop(settings(strict.url, box, WORKER="external"), wall)
+        wall.offset = DAY
+        shop.lead("ahead")
+        shop.drain()
+        wall.offset = 0.0
+        strict.start()
+        shop.lead("now")
+        shop.client.track(
+            "Lead", event_id="of-tomorrow", event_time=time.time() + DAY,
+            action_source="system_generated", user_data={"email": "ada@example.com"},
+        )  # fmt: skip
+        until(lambda: shop.drain() or shop.stats.waiting == 0)
+        assert accepted(strict) == ["now", "of-tomorrow"]
+        assert set(arrived(strict).values()) <= {1, 2}
+        times = [event.payload["event_time"] for event in strict.accepted()]
+        assert all(abs(each - time.time()) < 60 for each in times)
+        (letter,) = shop.client.delivering.outbox.dead_letters(10)
+        assert letter.delivery.event_id == "ahead"
+        assert "future" in letter.reason
+        shop.close()
 
 
 @pytest.mark.fault("D1")

@@ -110,8 +110,8 @@ def test_a_thousand_orders_at_once_are_captured_beside_the_event_loop(sandbox, b
     """Django serves a thousand requests at once in one event loop, each with an event, while
     another connection holds the file and looking at one of the events takes half a second.
 
-    Every event arrives, not one was captured in the thread of the loop, and no turn of the loop is
-    much longer than without the package.
+    Every event arrives, not one was captured in the thread of the loop, no turn of the loop is much
+    longer than without the package, and none takes 20 ms of the processor.
     """
     pytest.importorskip("django")
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
@@ -125,9 +125,10 @@ def test_a_thousand_orders_at_once_are_captured_beside_the_event_loop(sandbox, b
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
-    without, ours = (min(each) for each in zip(*rounds, strict=True))
+    without, ours, busy = (min(each) for each in zip(*rounds, strict=True))
     # What the package does to the loop it does in every round; what others do to the machine not.
     assert ours < max(0.25, 3 * without), rounds
+    assert busy < 0.02, rounds
     orders = {f"order-{turn}-{number}" for turn in range(len(rounds)) for number in range(1000)}
     assert {found.payload["event_id"] for found in sandbox.accepted()} == orders | {"first"}
     assert len(sandbox.events) == len(orders) + 1

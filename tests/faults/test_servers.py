@@ -31,7 +31,7 @@ from tests.faults.serving import (
     wait_for,
 )
 
-SLACK = 12.0
+SLACK = 5.0
 """What a busy machine may take for ending processes, besides what it promises."""
 SERVERS = [
     ("flask", "gunicorn -w 2"),

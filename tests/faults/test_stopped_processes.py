@@ -58,7 +58,7 @@ def test_while_the_sender_stands_still_nobody_else_sends_and_nobody_is_slowed(
     sender.signal(signal.SIGCONT)
     went_on = time.monotonic()
     until(lambda: {f"meanwhile-{each}" for each in range(number)} <= set(copies(sandbox)))
-    assert time.monotonic() - went_on < 20
+    assert time.monotonic() - went_on < 10
     assert sender.end() == 0
     assert client.flush(20)
     client.close()
