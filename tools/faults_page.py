@@ -54,7 +54,7 @@ that a busy machine fails none:
 - B9, B10: file systems of other machines cannot be mounted in a test, and nobody gives files away.
   The type and the user are given.
 - B17: 300 events are taken by four senders, and 5,000 in `make storm`.
-- A13: uWSGI has had threads always since 2.0.27; there it only says that it has none.
+- A13: uWSGI from 2.0.28 on, if not before, always has threads; it is made to say that it has none.
 - B18: the sweep runs every half second, and every minute in `make storm`.
 - C1, C10, C15, C20: the hours of an outage pass on a clock that the test moves, and 2,000 events
   wait for C20, and 50,000 in `make storm`.
