@@ -86,7 +86,7 @@ def one_round(turn):
             lead(client, f"{turn}-{number}-{each}")
             time.sleep(0.02)
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     holding = [lambda: hold(sys.argv[4])] if turn and len(sys.argv) > 4 else []
     together(*holding, *(lambda n=n: capture(n) for n in range(10)))
