@@ -5,6 +5,7 @@ python greening.py SETTINGS LIBRARY MOMENT [FILE]
 Somebody else holds the file now and then. The number of rounds is written to standard output.
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -64,8 +65,12 @@ def together(*work):
 
 def hold(file):
     """Keep others from writing to the file for a while."""
-    connection = sqlite3.connect(file, isolation_level=None, timeout=30)
-    connection.execute("BEGIN EXCLUSIVE")
+    connection = sqlite3.connect(file, isolation_level=None, timeout=0)
+    while not connection.in_transaction:
+        # SQLite's own patience would stop all greenlets, and with them whoever is to make room.
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("BEGIN EXCLUSIVE")
+        time.sleep(0.005)
     time.sleep(0.3)
     connection.execute("ROLLBACK")
     connection.close()
