@@ -83,8 +83,9 @@ def _step(value: Any, name: str) -> Any:
     if hasattr(type(value), "__getitem__") and not isinstance(value, str | bytes):
         try:
             return value[name]
+        except (LookupError, TypeError):
+            pass  # not a key, as often: an attribute or an index comes next
         except Exception as error:
-            # Not a key: an attribute or an index comes next.
             pass_on(error)
     try:
         return getattr(value, name)

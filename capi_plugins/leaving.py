@@ -47,6 +47,8 @@ def _is_an_ending(error: BaseException) -> bool:
 
 
 def _is_of_a_handler(error: BaseException) -> bool:
+    if error.__traceback__ is None or error.__traceback__.tb_next is None:
+        return False  # raised where it was caught: asking for the handlers takes 0.1 ms
     handlers = (signal.getsignal(number) for number in signal.valid_signals())
     codes = {
         getattr(getattr(handler, "__func__", handler), "__code__", None) for handler in handlers

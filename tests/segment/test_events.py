@@ -247,7 +247,7 @@ def test_what_is_about_a_person_is_not_passed_on(web):
         "beta": True,
         "product_name": "Uno",
         "tags": ["a", "b"],
-        "link": "https://shop.example/u//?x=1",
+        "link": "https://shop.example/u/-/?x=1",
         "nested": {"size": "XL", "list": [{"a": 1}]},
     }
 
