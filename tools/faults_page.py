@@ -51,8 +51,8 @@ that a busy machine fails none:
 - A12: half of the children have captured their event within a tenth of a second, all of them within
   five.
 - B3: the file is held for ten seconds while visitors come, and for a second or two elsewhere.
-- B9, B10: file systems of other machines cannot be mounted in a test, and nobody gives files away.
-  The type and the user are given.
+- B9, B10: file systems of other machines cannot be mounted in a test, so the type is given. Files
+  are given away by who is root; for others the user is given.
 - B17: 300 events are taken by four senders, and 5,000 in `make storm`.
 - A13: uWSGI from 2.0.28 on, if not before, always has threads; it is made to say that it has none.
 - B18: the sweep runs every half second, and every minute in `make storm`.
