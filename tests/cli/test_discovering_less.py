@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime
 import enum
+import sqlite3
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
+import sqlalchemy
 
 from capi_plugins import FinishedRequest
+from capi_plugins._triggers import parse_trigger
 from capi_plugins.cli.discovering.proposing import propose
 from capi_plugins.cli.discovering.recorder import Recorder
 from capi_plugins.cli.discovering.shapes import look
@@ -42,6 +46,48 @@ def test_a_page_that_shows_a_price_comes_before_one_that_does_not():
     shown = request("shop.product", kwargs={"slug": "mug"}, context={"product": mug})
     viewed = events(request("shop.product_text", kwargs={"slug": "mug"}), shown)["ViewContent"]
     assert viewed.trigger["ROUTE"] == "shop.product"
+
+
+class NamedRow(NamedTuple):
+    id: int
+    name: str
+    price: float
+
+
+def sqlite_row():
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    row = connection.execute("SELECT 3 AS id, 'Mug' AS name, 12.5 AS price").fetchone()
+    connection.close()
+    return row
+
+
+def sqlalchemy_row():
+    with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        query = sqlalchemy.text("SELECT 3 AS id, 'Mug' AS name, 12.5 AS price")
+        return connection.execute(query).one()
+
+
+@pytest.mark.parametrize("row", [sqlite_row, sqlalchemy_row, lambda: NamedRow(3, "Mug", 12.5)])
+def test_a_row_of_sql_is_one_product(row):
+    row = row()
+    page = request("product", kwargs={"product_id": 3}, context={"product": row})
+    data = events(page, currency="EUR")["ViewContent"].trigger["CUSTOM_DATA"]
+    assert data["value"] == "context.product.price"
+    assert data["content_ids"] == "context.product.id"
+    trigger = parse_trigger({**events(page)["ViewContent"].trigger}, "TRIGGERS[0]", [])
+    event = trigger.build({"context": {"product": row}}, [])
+    assert event.custom_data.value == 12.5
+    listed = request("products", kwargs={"page": 1}, context={"products": [row, row]})
+    assert "ViewContent" not in events(listed)
+
+
+def test_what_the_cart_costs_may_stand_on_the_page_beside_it():
+    cart = {"3": 2}
+    page = request("checkout", context={"total": 39.0, "cart": cart}, session={"cart": cart})
+    data = events(page, currency="EUR")["InitiateCheckout"].trigger["CUSTOM_DATA"]
+    assert (data["value"], data["currency"]) == ("context.total", {"VALUE": "EUR"})
+    assert data["contents"]["EACH"] == "context.cart"
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,10 @@ class _Proposing:
             path, shape = found
             data = self._content(shape, path)
             data["num_items"] = fields.find("count", shape, path, 1)
+        page = moment.roots.get("context", goods.NOTHING)
+        if data.get("value") is None and (total := fields.find("value", page, "context", 1)):
+            # The cart is in the session, and what it costs is on the page alone.
+            data |= self._priced({"value": total}, page, "context")
         notes = () if data.get("value") else (_NO_CART_VALUE,)
         return self._made("InitiateCheckout", moment, custom_data=data, notes=notes)
 

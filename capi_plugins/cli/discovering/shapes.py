@@ -7,7 +7,7 @@ import decimal
 import inspect
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -74,7 +74,8 @@ def kind_of(value: object) -> str:
         return "bytes"
     if isinstance(value, Mapping):
         return "mapping"
-    return "list" if isinstance(value, list | tuple | set | frozenset) else "object"
+    is_list = isinstance(value, list | tuple | set | frozenset) and not _columns(value)
+    return "list" if is_list else "object"
 
 
 def look(value: Any, *, every_name: bool = False) -> Shape:
@@ -100,8 +101,8 @@ class _Looking:
             if kind not in _INSIDE or isinstance(value, _CODE) or self.left < 0:
                 return Shape(kind=kind, type=type(value).__name__)
             fields = {} if kind == "list" else self._fields(value, depth, every_name=every_name)
-            # A dictionary with names of fields is one thing, and not a list of many.
-            single = "all" in fields or (kind == "mapping" and fields)
+            # What has names of fields by key or as columns is one thing, and not a list of many.
+            single = "all" in fields or (fields and (_is_keyed(value) or _columns(value)))
             item = None if single else self._item(value, depth)
         except Exception:
             return Shape(kind="nothing")
@@ -110,9 +111,8 @@ class _Looking:
     def _fields(self, value: Any, depth: int, *, every_name: bool) -> dict[str, Shape]:
         if depth == 0:
             return {}
-        # Django's session is a mapping by its methods only.
-        is_mapping = hasattr(type(value), "keys") and hasattr(type(value), "__getitem__")
-        names: Iterable[Any] = value.keys() if is_mapping else dir(value)
+        is_mapping = _is_keyed(value)
+        names: Iterable[Any] = value.keys() if is_mapping else _columns(value) or dir(value)
         chosen = [
             name
             for name in names
@@ -145,6 +145,17 @@ class _Looking:
         for first in islice(iter(found), 1):
             return self.at(first, depth)
         return None
+
+
+def _is_keyed(value: Any) -> bool:
+    # Django's session and sqlite3's row are mappings by their methods only.
+    return hasattr(type(value), "keys") and hasattr(type(value), "__getitem__")
+
+
+def _columns(value: Any) -> Sequence[str]:
+    """Name the columns of a row of SQL, as named tuples and SQLAlchemy have them."""
+    columns = getattr(value, "_fields", ()) if isinstance(value, Sequence) else ()
+    return columns if isinstance(columns, tuple) else ()
 
 
 def _is_harmless(value: Any, name: str, *, is_mapping: bool) -> bool:
