@@ -193,9 +193,9 @@ def test_workers_that_are_replaced_after_two_requests_lose_nothing(kind, serve, 
     server = serve(f"{kind} --max-requests 2")
     visitors = Visitors(server)
     visitors.come(100)
-    wait_for(sandbox, visitors.acknowledged)
-    assert set(searches(sandbox)) == set(visitors.acknowledged)
-    assert len(visitors.acknowledged) == 100
+    wait_for(sandbox, visitors.answered)
+    assert set(searches(sandbox)) == set(visitors.answered)
+    assert len(visitors.answered) == 100
     assert_counted_once(sandbox, visitors)
 
 
