@@ -119,7 +119,8 @@ def without_secrets(url: str) -> str:
     Source: Meta's *Business Tools Terms*.
     """
     page, mark, query = url.partition("?")
-    page = _without_secret_parts(page)
+    if "@" in unquote(unquote(page)) or _BEFORE_TOKEN.search(page):
+        page = _without_secret_parts(page)
     if not mark:
         return page
     kept = [part for part in query.split("&") if not _is_secret(part)]
