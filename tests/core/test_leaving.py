@@ -120,14 +120,14 @@ def test_a_receiver_that_exits_ends_nothing(make, post, ended):
     assert len(post.events) == 1
 
 
-def test_a_signal_that_comes_while_an_event_is_sent_ends_the_worker(make, post, ended):
+@pytest.mark.parametrize(("leaves", "error"), [("ended", SystemExit), ("too_late", TimeLimit)])
+def test_an_event_that_is_sent_when_the_host_leaves_is_sent_again(
+    make, post, request, leaves, error
+):
+    leave = request.getfixturevalue(leaves)
     client = make(to=post)
-
-    def answer(events, destination):
-        ended()
-
-    post.answer, usual = answer, post.answer
-    with pytest.raises(SystemExit):
+    post.answer, usual = lambda events, destination: leave(), post.answer
+    with pytest.raises(error):
         client.track("Lead")
     post.answer = usual
     assert client.flush().waiting == 0
@@ -203,16 +203,6 @@ def test_a_time_limit_that_is_over_while_a_row_is_read_is_the_tasks(too_late):
     lookup = parse_lookup("order.total", "value", [])
     with pytest.raises(TimeLimit):
         lookup.find({"order": Order(too_late)}, [])
-
-
-def test_an_event_that_is_sent_when_the_time_limit_is_over_is_sent_again(make, post, too_late):
-    client = make(to=post)
-    post.answer, usual = too_late, post.answer
-    with pytest.raises(TimeLimit):
-        client.track("Lead")
-    post.answer = usual
-    assert client.flush().waiting == 0
-    assert [len(request) for request in post.requests] == [1, 1]
 
 
 @pytest.mark.parametrize("error", [OSError(), ValueError(), MemoryError()])
