@@ -1,8 +1,7 @@
 """A shop that takes orders and nothing else: ``/order/7/``.
 
 ``?die=before`` kills its process before the event of the request is stored, ``?die=after`` when it
-is and the answer is not sent yet, ``?hang=1`` keeps it from answering then. The answer is 200 when
-the event is stored, 202 when the file was busy and the event is in memory, which is no promise.
+is and the answer is not sent yet, ``?hang=1`` keeps it from answering then. 200 is a promise.
 """
 
 import json
@@ -12,6 +11,7 @@ import time
 
 import flask
 from capi_flask import Capi
+from promises import honest
 
 app = flask.Flask(__name__)
 app.config["CAPI"] = json.loads(os.environ["SHOP_CAPI"])
@@ -41,18 +41,17 @@ class Dying:
     def __call__(self, environ, start_response):
         begun = []
         answer = self._inner(environ, lambda *given: begun.extend(given))
+        client = app.extensions["capi"].client
         stuck = environ["QUERY_STRING"]
         # What is in memory, because the file was busy, is not stored yet.
-        while stuck and app.extensions["capi"].client.stats().in_memory:
+        while stuck and client.stats().in_memory:
             time.sleep(0.01)
         if "die=after" in stuck:
             die()
         while "hang=1" in stuck:
             time.sleep(1)
         status, headers, *_ = begun
-        if status == "200 OK" and app.extensions["capi"].client.stats().in_memory:
-            status = "202 Accepted"
-        start_response(status, headers)
+        start_response(honest(status, client), headers)
         return answer
 
 
