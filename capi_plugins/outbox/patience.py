@@ -29,15 +29,22 @@ class Patience:
 
     def left(self) -> float:
         """Return the seconds that a request of this thread may wait now."""
-        before: float = getattr(self._mine, "vain_at", float("-inf"))
-        if self.hopeless or time.monotonic() - before < REQUEST_SECONDS:
+        if self.hopeless or time.monotonic() - self._vain_at() < REQUEST_SECONDS:
             return 0.0
         return REQUEST_SECONDS
 
+    def _vain_at(self) -> float:
+        at: float = getattr(self._mine, "vain_at", float("-inf"))
+        return at
+
     def in_vain(self) -> None:
         """Note that a request of this thread has got no turn."""
-        self._mine.vain_at = now = time.monotonic()
+        now = time.monotonic()
         self._vain_since = self._vain_since or now
+        if now - self._vain_at() >= REQUEST_SECONDS:
+            # Not of a try that did not wait: or one after the other would find no turn, where other
+            # threads have theirs all the time.
+            self._mine.vain_at = now
 
     def rewarded(self) -> None:
         """Note that somebody could write."""

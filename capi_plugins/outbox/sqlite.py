@@ -46,7 +46,7 @@ _SETTLE_BUDGET = 10.0
 _CLOSE_BUDGET = 2.0
 _TIDY_BUDGET = 0.5
 _POLL = 0.5
-_LOG_BYTES_UNATTENDED = 64_000_000
+_PUTS_BETWEEN_LOOKS = 64
 
 
 class SqliteOutbox:
@@ -114,7 +114,7 @@ class SqliteOutbox:
             stored = self._displace(deliveries) if error.full else None
             return stored or self._overflow.put(deliveries, error)
         self._overflow.trouble.is_over()
-        if next(self._puts) % 256 == 0 and self._tidying.log_size() > _LOG_BYTES_UNATTENDED:
+        if next(self._puts) % _PUTS_BETWEEN_LOOKS == 0 and self._tidying.log_is_large():
             self._tidying.beside()
         return Stored(duplicates=tuple(duplicates))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import random
 import threading
@@ -15,12 +16,14 @@ from capi_plugins.background import started
 from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
+from capi_plugins.outbox.sqlite_locks import pause
 from capi_plugins.outbox.trouble import Trouble
 
 _log = logging.getLogger("capi_plugins.outbox")
 _MOST = 1_000
 _MOST_BYTES = 8_000_000
 _EVERYTHING = 2**62
+_AT_ONCE = 100
 _ON_THE_MOVE = 0.25
 _MOMENT = 0.05
 _REMEMBER_MOST = 50_000
@@ -113,19 +116,27 @@ class Overflow:
                         name, limit=_EVERYTHING, max_bytes=_EVERYTHING, now=_EVERYTHING
                     )
                 batch.sort(key=lambda item: item.key or 0)
-                self._store(batch, sent, budget)
+                for start in range(0, len(batch) or 1, _AT_ONCE):
+                    if start:
+                        pause()  # or a request would wait until all of them are written
+                    some = batch[start : start + _AT_ONCE]
+                    self._store(some, sent, budget)
+                    self._memory.delivered(some)
+                    self._known_to_the_file(some, sent)
+                    sent = ()
             except BaseException as error:
                 self._memory.retry(batch, at=0, attempt=False)
                 if not isinstance(error, Unavailable):
                     raise
                 self.trouble.met(error)
                 return False
-            self._memory.delivered(batch)
-            for item in (*batch, *sent):
-                self._left.pop(_identity(item), None)
-                self._sent.pop(_identity(item), None)
         self.trouble.is_over()
         return True
+
+    def _known_to_the_file(self, *told: Sequence[Delivery]) -> None:
+        for item in itertools.chain(*told):
+            self._left.pop(_identity(item), None)
+            self._sent.pop(_identity(item), None)
 
     def close(self, budget: float) -> None:
         """End the thread and store what can be stored.

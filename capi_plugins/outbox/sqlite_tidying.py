@@ -18,6 +18,7 @@ from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
 
+# Nobody can write while the log moves into the file: some 20 ms for as much as this.
 _LOG_BYTES = 4_000_000
 _LOG_SECONDS = 10.0
 _PRUNE_SECONDS = 3600.0
@@ -56,9 +57,8 @@ class Tidying:
 
     def now_and_then(self) -> None:
         """Tidy if it is time to: called by who sends, though there may be nothing to be sent."""
-        size = self.log_size()
         late = time.monotonic() - self._tidied > _LOG_SECONDS
-        if size > _LOG_BYTES or (size and late) or self.overdue():
+        if self.log_is_large() or (late and self._log_size()) or self.overdue():
             self.tidy()
 
     def overdue(self) -> bool:
@@ -67,7 +67,8 @@ class Tidying:
 
     def beside(self) -> None:
         """Tidy where no sender does, and not in the calling thread."""
-        self._thread = started(self.tidy, "capi-tidy") or self._thread
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = started(self.tidy, "capi-tidy")
 
     def close(self, timeout: float) -> None:
         """Wait for what goes on beside.
@@ -114,8 +115,11 @@ class Tidying:
                 rows.forget_identities(connection, part, now)
         self._forgot_at = now
 
-    def log_size(self) -> int:
-        """Size of the log beside the file, bytes."""
+    def log_is_large(self) -> bool:
+        """Whether the log beside the file is to be moved into it, whoever does so."""
+        return self._log_size() > _LOG_BYTES
+
+    def _log_size(self) -> int:
         try:
             return os.stat(self._log).st_size  # noqa: PTH116
         except OSError:

@@ -148,3 +148,24 @@ def test_a_thread_that_is_ended_while_it_stores_loses_nothing(until):
     until(lambda: written == ["1"], 60)
     overflow.close(60)
     assert overflow.stats().waiting == 0
+
+
+def test_much_is_moved_in_parts_so_that_requests_get_the_file_between_them(until):
+    go_on, parts = threading.Event(), []
+
+    def store(deliveries, sent, budget):
+        if not go_on.is_set():
+            raise Unavailable("it is locked by another process", passing=True)
+        if len(parts) == 3:
+            go_on.clear()
+        parts.append(ids(deliveries))
+
+    overflow = Overflow("box", store, lambda deliveries: (), time.time)
+    overflow.put([delivery(str(n)) for n in range(450)], Unavailable("it is busy", passing=True))
+    go_on.set()
+    until(lambda: len(parts) == 4, 60)
+    assert overflow.stats().waiting == 50
+    go_on.set()
+    overflow.close(60)
+    assert [len(part) for part in parts] == [100, 100, 100, 100, 50]
+    assert [number for part in parts for number in part] == [str(n) for n in range(450)]

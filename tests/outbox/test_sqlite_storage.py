@@ -22,6 +22,17 @@ def test_the_log_is_moved_into_the_file_by_the_sender(open_outbox, path):
     assert len(drained(outbox)) == 1999
 
 
+def test_the_log_stays_small_where_nobody_sends(open_outbox, path, until):
+    outbox = open_outbox()
+    wal = path.with_name(path.name + "-wal")
+    for part in range(4):
+        for number in range(500):
+            outbox.put([delivery(f"{part}.{number}", payload=b"x" * 3000)])
+        until(lambda: wal.stat().st_size < 4_500_000, 60)
+    assert path.stat().st_size > 4_000_000
+    assert outbox.stats().waiting == 2000
+
+
 def test_a_put_writes_a_few_small_pages(open_outbox, path):
     outbox = open_outbox()
     for number in range(100):
