@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from capi_plugins.background import started
+from capi_plugins.background import Errand
 from capi_plugins.outbox.base import Delivery, Outbox
 
 _log = logging.getLogger("capi_plugins.delivery")
@@ -37,11 +37,9 @@ class Removing:
         self._beside = beside
         self._tell = tell
         self._wanted: dict[str, dict[str, None]] = {}
-        # Reentrant: threads that became greenlets share the lock of the thread they are in, and who
-        # starts one in here lets others run.
         self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
         self._over = threading.Event()
+        self._errand = Errand(self._work, self._has_work, name="capi-removing")
 
     def remove(self, wanted: Mapping[str, Collection[str]]) -> None:
         """Remove what waits; never waits where threads can run.
@@ -56,13 +54,8 @@ class Removing:
                 while len(kept) > _MOST_TEXTS:
                     del kept[next(iter(kept))]
                     _log.error("a withdrawal of consent was lost: too many at once")
-            if self._thread is not None:
-                return
-            if self._outbox.durable and self._beside():
-                self._thread = started(self._work, "capi-removing")
-                if self._thread is not None:
-                    return
-        self._once()
+        if not (self._outbox.durable and self._beside() and self._errand.begin()):
+            self._once()
 
     def close(self, timeout: float) -> None:
         """Finish what was begun, if it does not take long.
@@ -71,21 +64,15 @@ class Removing:
             timeout: Most seconds.
         """
         self._over.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
+        self._errand.join(timeout)
+
+    def _has_work(self) -> bool:
+        return bool(self._wanted) and not self._over.is_set()
 
     def _work(self) -> None:
         pause = _FIRST_PAUSE
-        while True:
-            done = self._once()
-            with self._lock:
-                if not self._wanted or self._over.is_set():
-                    self._thread = None
-                    return
-            if not done:
-                self._over.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+        while not self._once() and not self._over.wait(pause):
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _once(self) -> bool:
         """Remove what is wanted; what cannot be removed now stays wanted."""

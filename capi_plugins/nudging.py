@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from capi_plugins.background import started
+from capi_plugins.background import Errand
 from capi_plugins.leaving import pass_on
 
 _log = logging.getLogger("capi_plugins.nudging")
@@ -79,7 +79,8 @@ class Nudges:
         # Reentrant: an event may be captured by a finalizer that runs while the lock is held.
         self._lock = threading.RLock()
         self._names: set[str] = set()
-        self._thread: threading.Thread | None = None
+        # Where it gets no thread, the sweep will do.
+        self._errand = Errand(self._run, lambda: self._names, name="capi-nudge")
         self._closing = threading.Event()
         self._logged_at = -_LOG_EVERY
 
@@ -91,9 +92,7 @@ class Nudges:
         """
         with self._lock:
             self._names.update(destinations)
-            if self._thread is None:
-                # Without a thread the sweep will do.
-                self._thread = started(self._run, "capi-nudge")
+        self._errand.begin()
 
     def close(self, timeout: float) -> None:
         """Publish what was not yet, if it does not take long.
@@ -102,17 +101,12 @@ class Nudges:
             timeout: Most seconds.
         """
         self._closing.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
+        self._errand.join(timeout)
 
     def _run(self) -> None:
-        while True:
+        while self._names:
             with self._lock:
                 names, self._names = self._names, set()
-                if not names:
-                    self._thread = None
-                    return
             try:
                 self._publish(names)
             except Exception as error:

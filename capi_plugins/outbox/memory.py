@@ -231,6 +231,11 @@ class MemoryOutbox:
                 if queue
             }
 
+    def unsettled_for(self) -> Collection[str]:
+        """Names of the destinations for which something waits or is leased."""
+        with self._lock:
+            return {delivery.destination for _, delivery, _ in self._unsettled.values()}
+
     def stats(self) -> OutboxStats:
         """Count what is stored."""
         with self._lock:

@@ -26,10 +26,11 @@ from capi_plugins.background import started
 from capi_plugins.exceptions import CapiError
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.patience import Patience
-from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks, Turn, pause
+from capi_plugins.outbox.sqlite_locks import SETUP, FileLocks
 from capi_plugins.outbox.sqlite_place import SqlitePlace, place_problems
 from capi_plugins.outbox.sqlite_presence import SUFFIXES, Presence
 from capi_plugins.outbox.sqlite_salvage import salvaged
+from capi_plugins.outbox.turn import Turn, pause
 
 _log = logging.getLogger("capi_plugins.outbox")
 APPLICATION_ID = 0x43415049  # "CAPI"

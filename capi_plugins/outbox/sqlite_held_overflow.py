@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from capi_plugins.background import started
+from capi_plugins.background import Errand
 from capi_plugins.held_store import HeldEvent, HeldStore
 from capi_plugins.outbox.sqlite_file import Unavailable
 
@@ -32,11 +32,9 @@ class HeldOverflow:
         self._store = store
         # By key; None: to be removed.
         self._waiting: dict[str, HeldEvent | None] = {}
-        # Reentrant: threads that became greenlets share the lock of the thread they are in, and who
-        # starts one in here lets others run.
         self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
         self._over = threading.Event()
+        self._errand = Errand(self._run, self._has_work, name="capi-held")
 
     def hold(self, events: Sequence[HeldEvent]) -> Sequence[HeldEvent]:
         """Hold events; see ``HeldStore.hold``. A request waits for the file no longer than ever."""
@@ -84,9 +82,7 @@ class HeldOverflow:
     def close(self) -> None:
         """Store what waits, if that does not take long."""
         self._over.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join(_CLOSE_SECONDS)
+        self._errand.join(_CLOSE_SECONDS)
         until = time.monotonic() + _CLOSE_SECONDS
         while self._waiting and not self._stored() and time.monotonic() < until:
             pass
@@ -97,21 +93,20 @@ class HeldOverflow:
         with self._lock:
             if len(self._waiting) + len(later) > MOST_WAITING or self._over.is_set():
                 return False
-            if self._thread is None:
-                self._thread = started(self._run, "capi-held")
-                if self._thread is None:
-                    return False
             self._waiting.update(later)
-        return True
+        if self._errand.begin():
+            return True
+        with self._lock:
+            for key in later:
+                self._waiting.pop(key, None)
+        return False
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting) and not self._over.is_set()
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            if self._stored():
-                with self._lock:
-                    if not self._waiting:
-                        self._thread = None
-                        return
-            else:
+        while self._has_work():
+            if not self._stored():
                 self._over.wait(random.uniform(0.01, 0.1))  # noqa: S311
 
     def _stored(self) -> bool:

@@ -13,7 +13,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -21,53 +20,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from capi_plugins.outbox.sqlite_place import lock_path
+from capi_plugins.outbox.turn import Turn, pause
 
 SETUP, TIDY = 0, 1
 _FIRST_SENDER = 2
-
-
-class Turn:
-    """A lock for one thread at a time, which stays locked by nobody who was interrupted.
-
-    An exception that ends a thread, or that a signal's handler raises, may come between getting a
-    ``threading.Lock`` and the line that would see to its release. The thread that has the turn
-    already, interrupted in the middle by a signal or a finaliser, does not get another.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._thread: int | None = None
-
-    def acquire(self, timeout: float) -> bool:
-        """Wait for a turn; tell whether there was one.
-
-        Args:
-            timeout: Most seconds.
-        """
-        me = threading.get_ident()
-        deadline = time.monotonic() + timeout
-        try:
-            while self._thread != me and self._lock.acquire(timeout=max(0.0, timeout)):
-                if self._thread is None:
-                    self._thread = me
-                    return True
-                # Threads that became greenlets share the lock of the thread they are in.
-                self._lock.release()
-                timeout = deadline - time.monotonic()
-                if timeout <= 0:
-                    break
-                pause()
-        except BaseException:
-            # Only who has got it can release it, and nobody else noticed.
-            with contextlib.suppress(RuntimeError):
-                self._lock.release()
-            raise
-        return False
-
-    def release(self) -> None:
-        """End the turn."""
-        self._thread = None
-        self._lock.release()
 
 
 class Sender:
@@ -79,7 +35,7 @@ class Sender:
     """
 
     def __init__(self, locks: FileLocks, offset: int) -> None:
-        self.mutex = threading.Lock()
+        self.mutex = Turn()
         self.leased: set[int] = set()
         self._locks = locks
         self._offset = offset
@@ -195,8 +151,3 @@ class FileLocks:
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._descriptor = os.open(self._path, flags, 0o600)
             return self._descriptor
-
-
-def pause() -> None:
-    """Wait as long as a commit takes, never in step with others who wait."""
-    time.sleep(random.uniform(0.0002, 0.002))  # noqa: S311

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 
 import attrs
 
-from capi_plugins.background import started
+from capi_plugins.background import Errand
 from capi_plugins.outbox.base import Delivery, OutboxStats, Stored
 from capi_plugins.outbox.memory import MemoryOutbox
 from capi_plugins.outbox.sqlite_file import Unavailable
-from capi_plugins.outbox.sqlite_locks import pause
 from capi_plugins.outbox.trouble import Trouble
+from capi_plugins.outbox.turn import Turn, pause
 
 _log = logging.getLogger("capi_plugins.outbox")
 _MOST = 1_000
@@ -63,13 +63,11 @@ class Overflow:
         self._left: dict[tuple[str, str, str], Delivery] = {}
         self._sent: dict[tuple[str, str, str], Delivery] = {}
         self._memory = MemoryOutbox(max_deliveries=_MOST, max_bytes=_MOST_BYTES, clock=clock)
-        # Reentrant: threads that became greenlets share the lock of the thread they are in. Who
-        # starts one in here, or waits for the file, lets others run.
-        self._lock = threading.RLock()
-        self._storing = threading.RLock()
+        self._storing = Turn()
         self._clock = clock
-        self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        # Where it gets no thread, ``close`` stores.
+        self._errand = Errand(self._run, self._has_work, name="capi-outbox")
         self.trouble = Trouble(name)
 
     def put(self, deliveries: Sequence[Delivery], error: Unavailable | None = None) -> Stored:
@@ -82,7 +80,7 @@ class Overflow:
         stored = self._memory.put(deliveries)
         if error is not None:
             self.trouble.met(error)
-        self._start()
+        self._errand.begin()
         return attrs.evolve(stored, in_memory=True)
 
     def parted(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], list[Delivery]]:
@@ -197,7 +195,7 @@ class Overflow:
         """Have the file told of what was sent as soon as it can be written."""
         if ours:
             self._sent.update((_identity(item), _bare(item)) for item in ours)
-            self._start()
+            self._errand.begin()
 
     def retry(
         self, deliveries: Sequence[Delivery], *, at: float, attempt: bool
@@ -206,7 +204,7 @@ class Overflow:
         ours, others = _parted(deliveries)
         if ours:
             self._memory.retry(ours, at=at, attempt=attempt)
-            self._start()
+            self._errand.begin()
         return others
 
     def dead(self, deliveries: Sequence[Delivery], *, reason: str) -> Sequence[Delivery]:
@@ -232,8 +230,8 @@ class Overflow:
         return due
 
     def waiting_for(self) -> Collection[str]:
-        """Names of the destinations for which something is in memory."""
-        return self._memory.waiting_for()
+        """Names of the destinations for which something is in memory, on its way or not."""
+        return self._memory.unsettled_for()
 
     def stats(self) -> OutboxStats:
         """Count what is in memory."""
@@ -241,14 +239,11 @@ class Overflow:
 
     # ------------------------------------------------------------------ the thread
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None and not self._stop.is_set():
-                # Without a thread ``close`` stores.
-                self._thread = started(self._run, "capi-outbox")
+    def _has_work(self) -> bool:
+        return not self._stop.is_set() and bool(self._memory.waiting_for() or self._sent)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._has_work():
             stored = False
             try:
                 stored = self.store()
@@ -257,11 +252,6 @@ class Overflow:
                 _log.error("outbox %s: storing failed: %s", self._name, type(error).__name__)
             if not stored:
                 self._stop.wait(random.uniform(0.01, 0.1))  # noqa: S311
-                continue
-            with self._lock:
-                if not self._memory.waiting_for() and not self._sent:
-                    self._thread = None
-                    return
 
 
 def _parted(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.base import Delivery
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import FileLocks
+from capi_plugins.outbox.turn import Turn
 
 PAY_BUDGET = 2.0
 """Most seconds to wait for a turn at the file; what is not written then is written later."""
@@ -41,7 +41,7 @@ class Settling:
     def __init__(self, door: Door, locks: FileLocks) -> None:
         self._door = door
         self._locks = locks
-        self._mutex = threading.Lock()
+        self._mutex = Turn()
         self._leased: dict[str, set[int]] = {}
         self._owed: list[_Owed] = []
 

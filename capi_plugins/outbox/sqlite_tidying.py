@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from capi_plugins.background import started
+from capi_plugins.background import Errand
 from capi_plugins.outbox import sqlite_rows as rows
 from capi_plugins.outbox.sqlite_file import Door, Unavailable
 from capi_plugins.outbox.sqlite_locks import TIDY, FileLocks
@@ -53,7 +52,7 @@ class Tidying:
         self._retention = retention
         self._tidied = -_PRUNE_SECONDS
         self._forgot_at = 0.0
-        self._thread: threading.Thread | None = None
+        self._errand = Errand(self.tidy, lambda: False, name="capi-tidy")
 
     def now_and_then(self) -> None:
         """Tidy if it is time to: called by who sends, though there may be nothing to be sent."""
@@ -67,8 +66,7 @@ class Tidying:
 
     def beside(self) -> None:
         """Tidy where no sender does, and not in the calling thread."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = started(self.tidy, "capi-tidy")
+        self._errand.begin()
 
     def close(self, timeout: float) -> None:
         """Wait for what goes on beside.
@@ -76,8 +74,7 @@ class Tidying:
         Args:
             timeout: Most seconds.
         """
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self._errand.join(timeout)
 
     def tidy(self) -> None:
         """Tidy, unless another process does."""

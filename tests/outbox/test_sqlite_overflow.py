@@ -53,6 +53,7 @@ def test_what_is_on_the_move_is_looked_for_again_soon():
     due = overflow.next_due("paper")
     assert due is not None
     assert due - time.time() < 1
+    assert set(overflow.waiting_for()) == {"paper"}
     go_on.set()
     overflow.close(60)
     assert [item.event_id for item in written] == ["1"]

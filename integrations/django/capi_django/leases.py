@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import attrs
 
-from capi_plugins.background import started
+from capi_plugins.background import Errand
 from capi_plugins.leaving import pass_on
 from capi_plugins.outbox.base import Delivery
+from capi_plugins.outbox.turn import Turn
 
 _log = logging.getLogger("capi_plugins.django")
 Write = Callable[[Collection[int], Collection[str]], None]
@@ -41,12 +42,11 @@ class Leases:
         self._every = every
         self._owners: dict[int, str] = {}
         self._owed: list[_Owed] = []
-        # Reentrant: threads that became greenlets share the lock of the thread they are in, and who
-        # starts one in here lets others run.
         self._lock = threading.RLock()
-        self._paying = threading.Lock()
+        self._paying = Turn()
         self._over = threading.Event()
-        self._thread: threading.Thread | None = None
+        # Where it gets no thread, what is slow may be sent by somebody else too.
+        self._errand = Errand(self._run, self._has_work, name="capi-leases")
 
     def add(self, keys: Iterable[int], owner: str) -> None:
         """Note what was taken.
@@ -57,9 +57,8 @@ class Leases:
         """
         with self._lock:
             self._owners.update(dict.fromkeys(keys, owner))
-            if self._owners and self._thread is None and not self._over.is_set():
-                # Without a thread, what is slow may be sent by somebody else too.
-                self._thread = started(self._run, "capi-leases")
+        if self._has_work():
+            self._errand.begin()
 
     def give_up(self, owner: str) -> None:
         """Forget what was taken under a name, so that its leases run out.
@@ -123,14 +122,16 @@ class Leases:
             self._owners, self._owed = {}, []
         return list(given_up), set(given_up.values())
 
+    def _has_work(self) -> bool:
+        return bool(self._owners) and not self._over.is_set()
+
     def _run(self) -> None:
         while not self._over.wait(self._every):
             self.pay()
             with self._lock:
-                if not self._owners:
-                    self._thread = None
-                    return
                 keys, owners = list(self._owners), set(self._owners.values())
+            if not keys:
+                return
             try:
                 self._prolong(keys, owners)
             except Exception as error:
