@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import sqlite3
 import statistics
 import tempfile
 import threading
@@ -128,9 +129,40 @@ def memory() -> str:
     return row(sorted(out), 0)
 
 
+def alone() -> str:
+    """One thread, and nobody sends."""
+    with tempfile.TemporaryDirectory(prefix="capi-bench-") as folder:
+        outbox = SqliteOutbox(Path(folder) / "box" / "outbox.sqlite3")
+        out: list[float] = []
+        put_all(outbox, "a", None, out, [0])
+        outbox.close()
+    return row(sorted(out), 0)
+
+
+def bare() -> str:
+    """What SQLite itself takes for a row and its commit: no index, no identity, nobody else."""
+    with tempfile.TemporaryDirectory(prefix="capi-bench-") as folder:
+        connection = sqlite3.connect(Path(folder) / "bare.sqlite3", isolation_level=None)
+        for pragma in ("page_size = 1024", "journal_mode = WAL", "synchronous = NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, name TEXT, payload BLOB)")
+        out: list[float] = []
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            start = time.perf_counter()
+            connection.execute(
+                "INSERT INTO bare (name, payload) VALUES (?, ?)", (str(start), PAYLOAD)
+            )
+            out.append(time.perf_counter() - start)
+        connection.close()
+    return row(sorted(out), 0)
+
+
 def main() -> None:
     print(f"{'':34}{'puts':>11} {'p50 ms':>8} {'p95':>8} {'p99':>8} {'max':>8} in memory")
     print(f"{'memory, 1 thread':34}{memory()}")
+    print(f"{'one INSERT and its commit, bare':34}{bare()}")
+    print(f"{'SQLite, 1 thread, nobody sends':34}{alone()}")
     for processes in (1, 8):
         label = f"{processes} x {THREADS} threads, "
         print(f"{label + f'{OFFERED:.0f}/s offered':34}{measure(processes, OFFERED)}")
