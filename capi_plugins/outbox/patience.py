@@ -7,19 +7,22 @@ import time
 
 REQUEST_SECONDS = 0.05
 HOPELESS_SECONDS = 0.5
+_TIRED_SECONDS = 0.25
 
 
 class Patience:
     """The patience of the requests of one process with one file.
 
     A request uses the file more than once: for contexts, for what is held, for deliveries. Whoever
-    has waited in vain a moment ago does not wait again, and nobody waits where no one has got a
-    turn for a while; a turn that is free is taken all the same.
+    has waited in vain a moment ago does not wait again, for longer if nobody has got a turn since,
+    and nobody waits where no one has got one for a while; a turn that is free is taken all the
+    same.
     """
 
     def __init__(self) -> None:
         self._mine = threading.local()
         self._vain_since: float | None = None
+        self._rewarded_at = float("-inf")
 
     @property
     def hopeless(self) -> bool:
@@ -29,23 +32,27 @@ class Patience:
 
     def left(self) -> float:
         """Return the seconds that a request of this thread may wait now."""
-        if self.hopeless or time.monotonic() - self._vain_at() < REQUEST_SECONDS:
+        before: float | None = getattr(self._mine, "vain_at", None)
+        if self.hopeless or (before is not None and self._is_tired(time.monotonic() - before)):
             return 0.0
         return REQUEST_SECONDS
 
-    def _vain_at(self) -> float:
-        at: float = getattr(self._mine, "vain_at", float("-inf"))
-        return at
+    def _is_tired(self, seconds: float) -> bool:
+        """Whether this thread has waited in vain too lately to wait again."""
+        somebody_since = self._rewarded_at > self._mine.vain_at
+        return seconds < (REQUEST_SECONDS if somebody_since else _TIRED_SECONDS)
 
     def in_vain(self) -> None:
         """Note that a request of this thread has got no turn."""
+        # A try that did not wait counts for nothing: one after the other would find no turn, where
+        # other threads have theirs all the time.
+        has_waited = self.left() > 0
         now = time.monotonic()
         self._vain_since = self._vain_since or now
-        if now - self._vain_at() >= REQUEST_SECONDS:
-            # Not of a try that did not wait: or one after the other would find no turn, where other
-            # threads have theirs all the time.
+        if has_waited:
             self._mine.vain_at = now
 
     def rewarded(self) -> None:
         """Note that somebody could write."""
-        self._vain_since = None
+        if self._vain_since is not None:
+            self._vain_since, self._rewarded_at = None, time.monotonic()

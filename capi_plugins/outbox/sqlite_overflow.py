@@ -119,6 +119,7 @@ class Overflow:
                         pause()  # or a request would wait until all of them are written
                     some = batch[start : start + _AT_ONCE]
                     self._store(some, sent, budget)
+                    self.trouble.is_over()
                     self._memory.delivered(some)
                     self._known_to_the_file(some, sent)
                     sent = ()
@@ -128,7 +129,6 @@ class Overflow:
                     raise
                 self.trouble.met(error)
                 return False
-        self.trouble.is_over()
         return True
 
     def _known_to_the_file(self, *told: Sequence[Delivery]) -> None:

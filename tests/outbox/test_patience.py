@@ -48,6 +48,15 @@ def test_tries_that_do_not_wait_do_not_keep_a_thread_from_waiting(clock):
     assert mine.left() == patience.REQUEST_SECONDS
 
 
+def test_a_thread_waits_less_often_where_nobody_has_got_a_turn_since(clock):
+    mine = Patience()
+    mine.in_vain()
+    clock.now += 0.2
+    assert mine.left() == 0
+    clock.now += 0.1
+    assert mine.left() == patience.REQUEST_SECONDS
+
+
 def test_nobody_waits_where_no_one_has_got_a_turn_for_a_while(clock):
     mine = Patience()
     mine.in_vain()
