@@ -65,6 +65,11 @@ def environment(name, folder, **more):
     }
 
 
+_DJANGO = "import django; django.setup()"
+# The server would look for it within a minute.
+_DELIVERED = "from capi_django.conf import get_client; assert get_client().flush(30)"
+
+
 def database(name, root):
     """Return the folder with the database of a host app, made once for all processes."""
     folder = root / f"host-{name}"
@@ -136,9 +141,9 @@ class Host:
         return self._log.read_text(errors="replace")[-4000:]
 
     def manage(self, code):
-        """Run a piece of code in the project, as a shell would."""
+        """Run a piece of code in the project, as a shell would, and deliver what it captured."""
         done = subprocess.run(
-            [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+            [sys.executable, "-c", f"{_DJANGO}\n{code}\n{_DELIVERED}"],
             env=self.environ,
             capture_output=True,
             text=True,
