@@ -122,21 +122,21 @@ def row(waits: list[float], spilled: int) -> str:
     )
 
 
-def memory() -> str:
-    outbox = MemoryOutbox(max_deliveries=10**7, max_bytes=10**12)
+def single(outbox: Any) -> str:
+    """One thread puts, and nobody sends."""
     out: list[float] = []
-    put_all(outbox, "m", None, out, [0])
+    put_all(outbox, "1", None, out, [0])
+    outbox.close()
     return row(sorted(out), 0)
 
 
-def alone() -> str:
-    """One thread, and nobody sends."""
+def memory() -> str:
+    return single(MemoryOutbox(max_deliveries=10**7, max_bytes=10**12))
+
+
+def file() -> str:
     with tempfile.TemporaryDirectory(prefix="capi-bench-") as folder:
-        outbox = SqliteOutbox(Path(folder) / "box" / "outbox.sqlite3")
-        out: list[float] = []
-        put_all(outbox, "a", None, out, [0])
-        outbox.close()
-    return row(sorted(out), 0)
+        return single(SqliteOutbox(Path(folder) / "box" / "outbox.sqlite3"))
 
 
 def bare() -> str:
@@ -162,7 +162,7 @@ def main() -> None:
     print(f"{'':34}{'puts':>11} {'p50 ms':>8} {'p95':>8} {'p99':>8} {'max':>8} in memory")
     print(f"{'memory, 1 thread':34}{memory()}")
     print(f"{'one INSERT and its commit, bare':34}{bare()}")
-    print(f"{'SQLite, 1 thread, nobody sends':34}{alone()}")
+    print(f"{'SQLite, 1 thread, nobody sends':34}{file()}")
     for processes in (1, 8):
         label = f"{processes} x {THREADS} threads, "
         print(f"{label + f'{OFFERED:.0f}/s offered':34}{measure(processes, OFFERED)}")

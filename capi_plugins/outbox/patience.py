@@ -32,15 +32,11 @@ class Patience:
 
     def left(self) -> float:
         """Return the seconds that a request of this thread may wait now."""
-        before: float | None = getattr(self._mine, "vain_at", None)
-        if self.hopeless or (before is not None and self._is_tired(time.monotonic() - before)):
+        before: float = getattr(self._mine, "vain_at", float("-inf"))
+        rest = REQUEST_SECONDS if self._rewarded_at > before else _TIRED_SECONDS
+        if self.hopeless or time.monotonic() - before < rest:
             return 0.0
         return REQUEST_SECONDS
-
-    def _is_tired(self, seconds: float) -> bool:
-        """Whether this thread has waited in vain too lately to wait again."""
-        somebody_since = self._rewarded_at > self._mine.vain_at
-        return seconds < (REQUEST_SECONDS if somebody_since else _TIRED_SECONDS)
 
     def in_vain(self) -> None:
         """Note that a request of this thread has got no turn."""

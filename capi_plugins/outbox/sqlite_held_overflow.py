@@ -32,6 +32,7 @@ class HeldOverflow:
         self._store = store
         # By key; None: to be removed.
         self._waiting: dict[str, HeldEvent | None] = {}
+        # Reentrant: an event may be held by a finalizer that runs while the lock is held.
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._errand = Errand(self._run, self._has_work, name="capi-held")

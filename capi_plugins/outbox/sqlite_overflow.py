@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import random
 import threading
@@ -114,15 +113,7 @@ class Overflow:
                         name, limit=_EVERYTHING, max_bytes=_EVERYTHING, now=_EVERYTHING
                     )
                 batch.sort(key=lambda item: item.key or 0)
-                for start in range(0, len(batch) or 1, _AT_ONCE):
-                    if start:
-                        pause()  # or a request would wait until all of them are written
-                    some = batch[start : start + _AT_ONCE]
-                    self._store(some, sent, budget)
-                    self.trouble.is_over()
-                    self._memory.delivered(some)
-                    self._known_to_the_file(some, sent)
-                    sent = ()
+                self._move(batch, sent, budget)
             except BaseException as error:
                 self._memory.retry(batch, at=0, attempt=False)
                 if not isinstance(error, Unavailable):
@@ -131,10 +122,21 @@ class Overflow:
                 return False
         return True
 
-    def _known_to_the_file(self, *told: Sequence[Delivery]) -> None:
-        for item in itertools.chain(*told):
-            self._left.pop(_identity(item), None)
-            self._sent.pop(_identity(item), None)
+    def _move(
+        self, batch: Sequence[Delivery], sent: Sequence[Delivery], budget: float | None
+    ) -> None:
+        """Write in parts, or a request would wait until all of them are written."""
+        for start in range(0, len(batch) or 1, _AT_ONCE):
+            if start:
+                pause()
+            some = batch[start : start + _AT_ONCE]
+            self._store(some, sent, budget)
+            self.trouble.is_over()
+            self._memory.delivered(some)
+            for item in (*some, *sent):
+                self._left.pop(_identity(item), None)
+                self._sent.pop(_identity(item), None)
+            sent = ()
 
     def close(self, budget: float) -> None:
         """End the thread and store what can be stored.

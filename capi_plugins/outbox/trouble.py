@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 
+from capi_plugins.outbox.patience import HOPELESS_SECONDS
 from capi_plugins.outbox.sqlite_file import Unavailable
 
 _log = logging.getLogger("capi_plugins.outbox")
-_HOPELESS_SECONDS = 0.5
 _LOG_SECONDS = 60.0
 
 
@@ -35,7 +35,7 @@ class Trouble:
     def hopeless(self) -> bool:
         """Whether nobody has got a turn for a while: requests need not wait for one more."""
         since = self._failing_since
-        return since is not None and time.monotonic() - since > _HOPELESS_SECONDS
+        return since is not None and time.monotonic() - since > HOPELESS_SECONDS
 
     def is_over(self) -> None:
         """Note that the store can be written."""
